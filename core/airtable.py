@@ -1,0 +1,412 @@
+"""The one door to Airtable: pages of raw records over HTTP, through pyairtable's client.
+
+Outside names inside: https://airtable.com/developers/web/api/list-records. Each way to fail becomes one
+of `errors`' classes, which say whether to retry, restart the listing or stop.
+"""
+
+import math
+import random
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from pyairtable import Api
+from pyairtable.formulas import CREATED_TIME, IS_AFTER, LAST_MODIFIED_TIME, OR, RECORD_ID
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
+from tenacity.stop import stop_base
+
+from core.clock import Clock
+from core.errors import (
+    AccessDeniedError,
+    BillingLimitError,
+    ListingExpiredError,
+    MalformedAnswerError,
+    NotFoundError,
+    RateLimitError,
+    RequestRefusedError,
+    RetryableSourceError,
+    SourceError,
+    StoppedError,
+    TokenRefusedError,
+    UnknownColumnError,
+)
+from core.pacer import Pacer
+from core.records import Column
+
+PAGE_SIZE = 100
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+TRIES, TRY_SECONDS = 6, 60
+RESTARTS = 8
+RATE_WAIT_SECONDS = 300.0
+LEAST_RATE_WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where and what to read; `key` is never shown."""
+
+    endpoint: str
+    base: str
+    table: str
+    view: str | None
+    columns: Mapping[Column, str]
+    key: str = field(repr=False)
+
+    @property
+    def by_id(self) -> bool:
+        """Whether columns are named by field id."""
+        return all(name.startswith("fld") for name in self.columns.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One listing of the table: the records that `formula` keeps, with the cells of `columns`."""
+
+    columns: tuple[str, ...]
+    formula: str | None = None
+
+
+def everything(source: Source) -> Listing:
+    """The whole table or view, with all mapped cells."""
+    return Listing(tuple(source.columns.values()))
+
+
+def changed_since(source: Source, moment: datetime, *, cells: bool = True) -> Listing:
+    """What was made or changed after `moment`, by Airtable's own modified time."""
+    formula = OR(IS_AFTER(LAST_MODIFIED_TIME(), moment), IS_AFTER(CREATED_TIME(), moment))
+    columns = tuple(source.columns.values()) if cells else (source.columns[Column.CLINIC],)
+    return Listing(columns, str(formula))
+
+
+def by_id(source: Source, ids: Sequence[str]) -> list[Listing]:
+    """The records with these ids where the view still shows them, a listing for each page's worth."""
+    remaining = iter(ids)
+    listings = []
+    while chunk := list(islice(remaining, PAGE_SIZE)):
+        formula = OR(*(RECORD_ID().eq(record_id) for record_id in chunk))
+        listings.append(Listing(tuple(source.columns.values()), str(formula)))
+    return listings
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: raw records, and when the source sent it by its own clock."""
+
+    records: list[object]
+    sent_at: datetime
+    more: bool
+
+
+class ReadingState:
+    """What the readers of one run share: the wish to stop, and what they have been through."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Nothing has happened yet."""
+        self.stop = threading.Event()
+        self.retries = 0
+        self.rate_waited = 0.0
+        self.waiting_until: datetime | None = None
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def count_retry(self) -> None:
+        """One more request or listing had to be repeated."""
+        with self._lock:
+            self.retries += 1
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; the moment until which stands in the run's progress meanwhile.
+
+        Raises:
+            StoppedError: the run was asked to stop meanwhile.
+        """
+        self.waiting_until = self._clock.now() + timedelta(seconds=seconds)
+        stopped = self.stop.wait(seconds)
+        self.waiting_until = None
+        if stopped:
+            raise StoppedError
+
+    def wait_for_rate(self, penalty: float) -> None:
+        """Wait as long as a rate 429 asks, within the run's budget.
+
+        Raises:
+            RateLimitError: the budget of the whole run is used up.
+            StoppedError: the run was asked to stop meanwhile.
+        """
+        with self._lock:
+            self.retries += 1
+            self.rate_waited += max(penalty, LEAST_RATE_WAIT_SECONDS)
+            over = self.rate_waited > RATE_WAIT_SECONDS
+        if over:
+            raise RateLimitError(
+                "Airtable's rate limit was met again and again: another program is using up this base's "
+                "requests. Stop it, or lower AIRTABLE_REQUESTS_PER_SECOND."
+            )
+        self.sleep(penalty)
+
+
+class _Patience(stop_base):
+    """A request's time is up after 60 s; waiting for rate limits has a budget of its own."""
+
+    def __init__(self, state: ReadingState, clock: Clock) -> None:
+        self._state, self._clock = state, clock
+        self._began, self._waited = clock.monotonic(), state.rate_waited
+
+    def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 (tenacity's signature)
+        spent = self._clock.monotonic() - self._began - (self._state.rate_waited - self._waited)
+        return spent >= TRY_SECONDS
+
+
+class Reader:
+    """One connection's worth of reading; not shared between threads."""
+
+    def __init__(self, source: Source, pacer: Pacer, clock: Clock, state: "ReadingState") -> None:
+        """Open no connection yet."""
+        self._source = source
+        self._pacer = pacer
+        self._clock = clock
+        self._state = state
+        self._api = Api(
+            source.key,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            retry_strategy=None,
+            endpoint_url=source.endpoint,
+        )
+        # A local stand-in is never behind a proxy, and looking for one costs time on each request.
+        self._api.session.trust_env = urlsplit(source.endpoint).hostname not in {"127.0.0.1", "localhost"}
+        self._api.session.hooks["response"].append(self._keep)
+        self._table = self._api.table(source.base, source.table)
+        self._answer: requests.Response | None = None
+
+    def pages(self, listing: Listing) -> Iterator[Page]:
+        """All pages of a listing; from its first page again where its iterator expires.
+
+        A restarted listing yields records that it has yielded before: who counts, counts distinct ids.
+
+        Raises:
+            SourceError: nothing that trying again mends, or tried often enough.
+            StoppedError: the run was asked to stop.
+        """
+        for _ in range(RESTARTS):
+            try:
+                yield from self._from_first_page(listing)
+            except ListingExpiredError:
+                self._state.count_retry()
+            else:
+                return
+        raise ListingExpiredError(
+            f"Airtable dropped the listing {RESTARTS} times before it was read to its end. "
+            "Run the import again at a quieter time."
+        )
+
+    def _from_first_page(self, listing: Listing) -> Iterator[Page]:
+        offset: str | None = None
+        seen: set[str] = set()
+        while True:
+            answer = self._page(listing, offset)
+            offset = _offset(answer)
+            if offset in seen:
+                raise ListingExpiredError("Airtable gave the same page token twice.")
+            if offset is not None:
+                seen.add(offset)
+            yield Page(answer["records"], self._sent_at(), more=offset is not None)
+            if offset is None:
+                return
+
+    def _page(self, listing: Listing, offset: str | None) -> dict[str, Any]:
+        options: dict[str, Any] = {"page_size": PAGE_SIZE, "fields": list(listing.columns)}
+        optional = {"formula": listing.formula, "view": self._source.view, "offset": offset}
+        options |= {name: value for name, value in optional.items() if value is not None}
+        if self._source.by_id:
+            options["use_field_ids"] = True
+        urls = self._table.urls
+        return self._tried(
+            lambda: self._api.request(
+                "GET", urls.records, fallback=("POST", urls.records_post), options=options
+            )
+        )
+
+    def _tried(self, request: Callable[[], Any]) -> dict[str, Any]:
+        """One request with its tries: 6, or 60 s (spec, section 3)."""
+        for attempt in Retrying(
+            retry=retry_if_exception_type(RetryableSourceError),
+            stop=stop_any(stop_after_attempt(TRIES), _Patience(self._state, self._clock)),
+            wait=_pause,
+            sleep=self._state.sleep,
+            before_sleep=lambda _: self._state.count_retry(),
+            reraise=True,
+        ):
+            with attempt:
+                return self._once(request)
+        raise AssertionError("unreachable: the last attempt raises")  # pragma: no cover
+
+    def _once(self, request: Callable[[], Any]) -> dict[str, Any]:
+        """Send when it is this reader's turn, again after each rate 429, and check that a page came back."""
+        while True:
+            self._pacer.wait_for_turn(self._state.stop)
+            try:
+                return _checked(request())
+            except requests.HTTPError as error:
+                fault = sorted_fault(error.response, self._source)
+                if not isinstance(fault, RateLimitError):
+                    raise fault from None
+                self._state.wait_for_rate(self._pacer.penalise(_retry_after(error.response)))
+            except (requests.RequestException, ValueError, RecursionError) as error:
+                raise _broken(error, self._source.endpoint) from None
+
+    def _keep(self, response: requests.Response, **_: object) -> None:
+        response.encoding = "utf-8"  # JSON is UTF-8; guessing an encoding costs more than reading the page
+        self._answer = response
+
+    def _sent_at(self) -> datetime:
+        """The answer's `Date`, on which the watermark rests; this machine's clock where there is none."""
+        header = self._answer.headers.get("Date") if self._answer is not None else None
+        try:
+            moment = parsedate_to_datetime(header or "")
+        except ValueError:
+            return self._clock.now()
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# What no repetition mends: https://airtable.com/developers/web/api/errors
+PERMANENT: dict[int, tuple[type[SourceError], str]] = {
+    401: (TokenRefusedError, "Airtable refuses the token. Check AIRTABLE_API_KEY."),
+    403: (
+        AccessDeniedError,
+        (
+            "Airtable denies access to base {base}, table {table}. Check AIRTABLE_BASE_ID, "
+            "AIRTABLE_TABLE_NAME and that AIRTABLE_API_KEY's token has the scope data.records:read for it."
+        ),
+    ),
+    404: (
+        NotFoundError,
+        (
+            "Airtable knows no base {base} with a table {table}. Check AIRTABLE_BASE_ID, AIRTABLE_TABLE_NAME "
+            "and AIRTABLE_ENDPOINT_URL."
+        ),
+    ),
+}
+
+
+def sorted_fault(response: requests.Response, source: Source) -> SourceError:
+    """What an answer above 399 means: its class says what to do, its message what to mend."""
+    kind, detail = _error_body(response)
+    status = response.status_code
+    if status in PERMANENT:
+        fault, message = PERMANENT[status]
+        return fault(message.format(base=source.base, table=source.table))
+    if status == requests.codes.unprocessable:
+        return _refused(kind, detail, source)
+    if status == requests.codes.too_many and kind == "PUBLIC_API_BILLING_LIMIT_EXCEEDED":
+        return BillingLimitError(
+            "This month's Airtable API calls are used up (PUBLIC_API_BILLING_LIMIT_EXCEEDED). Waiting does "
+            "not help: raise the workspace's plan, or import again next month."
+        )
+    if status == requests.codes.too_many:
+        return RateLimitError("Airtable's rate limit was met.")
+    if status >= requests.codes.server_error:
+        return RetryableSourceError(
+            f"Airtable answers {status}: it has an outage. The next import will make up for it.",
+            retry_after=_retry_after(response),
+        )
+    return RequestRefusedError(f"Airtable refuses the request with status {status}{_named(kind)}.")
+
+
+def _refused(kind: str, detail: str, source: Source) -> SourceError:
+    """The kinds of 422; only an expired listing can be mended by asking again."""
+    if kind == "LIST_RECORDS_ITERATOR_NOT_AVAILABLE":
+        return ListingExpiredError("Airtable dropped the listing.")
+    if kind == "UNKNOWN_FIELD_NAME":
+        return UnknownColumnError(_unknown_column(detail, source))
+    if "VIEW" in kind:
+        return RequestRefusedError(f"Airtable knows no view {source.view}. Check AIRTABLE_VIEW.")
+    return RequestRefusedError(f"Airtable refuses the request{_named(kind)}.")
+
+
+def _unknown_column(detail: str, source: Source) -> str:
+    """Name the variable of the column that Airtable names; all of them where it names none of ours."""
+    quoted = set(re.findall(r'"([^"]*)"', detail))
+    unknown = [column for column, name in source.columns.items() if name in quoted]
+    variables = ", ".join(f"AIRTABLE_FIELD_{column.name}" for column in unknown) or "the AIRTABLE_FIELD_… set"
+    names = ", ".join(source.columns[column] for column in unknown) or "asked for"
+    return (
+        f"Table {source.table} has no column {names}. Check {variables}: give the column's name, "
+        "or none where the table has no such column."
+    )
+
+
+def _error_body(response: requests.Response) -> tuple[str, str]:
+    """Type and message of an error in any of Airtable's three JSON shapes; blank for anything else."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return "", ""
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(body, dict) and error is None and isinstance(body.get("errors"), list):
+        error = next(iter(body["errors"]), None)
+    if isinstance(error, str):
+        return error, ""
+    if not isinstance(error, dict):
+        return "", ""
+    kind = error.get("type", error.get("error", ""))
+    return str(kind), str(error.get("message", ""))
+
+
+def _named(kind: str) -> str:
+    return f" ({kind})" if re.fullmatch(r"[A-Z_]{3,60}", kind) else ""
+
+
+def _checked(answer: object) -> dict[str, Any]:
+    """A page has a list of records; a 200 of `{}` would otherwise read as an empty table."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("records"), list):
+        raise MalformedAnswerError(
+            "An answer came that is no page of records. Check AIRTABLE_ENDPOINT_URL, or try again later."
+        )
+    return answer
+
+
+def _offset(answer: Mapping[str, Any]) -> str | None:
+    offset = answer.get("offset")
+    return str(offset) if offset else None
+
+
+def _broken(error: Exception, endpoint: str) -> RetryableSourceError:
+    """A fault of the network, or a body that is cut short or not JSON."""
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        return MalformedAnswerError(
+            "Airtable's answers are cut short. Check the network, or try again later."
+        )
+    if isinstance(error, requests.Timeout):
+        return RetryableSourceError(
+            f"{endpoint} does not answer in time. Check the network, or try again later."
+        )
+    if isinstance(error, requests.ConnectionError):
+        return RetryableSourceError(
+            f"{endpoint} cannot be reached. Check the network and AIRTABLE_ENDPOINT_URL."
+        )
+    if isinstance(error, requests.exceptions.JSONDecodeError | ValueError | RecursionError):
+        return MalformedAnswerError(
+            "An answer came that is not JSON. Check AIRTABLE_ENDPOINT_URL, or try again later."
+        )
+    return RetryableSourceError(f"The request to {endpoint} failed ({type(error).__name__}).")
+
+
+def _retry_after(response: requests.Response) -> float:
+    """`Retry-After` in seconds, 0 without one; a date there is rare and not worth reading."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text) else 0.0
+
+
+def _pause(state: RetryCallState) -> float:
+    """The wait before the next try: exponential with jitter, at least what `Retry-After` asked for."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, RetryableSourceError) else 0.0
+    backoff = min(0.25 * math.pow(2, state.attempt_number), 16.0)
+    return max(asked, backoff * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)

@@ -1,0 +1,178 @@
+"""Decisions into committed batches: one transaction each, with its rows, rejections and counters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from core import runs, store
+from core.clock import Clock
+from core.database import Fault, constraint, fault, sqlstate
+from core.errors import LostRunError
+from core.hold import Hold
+from core.log import Log
+from core.progress import Progress
+from core.records import Decision, Outcome, Rejection, Row
+from core.seen import Seen, combined
+
+COUNTERS = (*(outcome.value for outcome in Outcome), "deleted")
+detail = Log("import.detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one transaction did, true once it is committed."""
+
+    counters: dict[str, int]
+    writes: bool
+    """Whether a data table changed."""
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    places: store.Places = field(default_factory=store.Places)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+class Batches:
+    """The one writer of a run."""
+
+    def __init__(
+        self,
+        *,
+        import_id: int,
+        hold: Hold,
+        seen: Seen,
+        progress: Progress,
+        clock: Clock,
+        quarantined: Callable[[str], Rejection],
+        committed: Callable[[int], None],
+    ) -> None:
+        """`quarantined` rejects a record as `database_error`; `committed` is called after each commit."""
+        self._import_id = import_id
+        self._hold = hold
+        self._seen = seen
+        self._progress = progress
+        self._clock = clock
+        self._committed = committed
+        self._quarantined = quarantined
+        self._places = store.Places()
+
+    def commit(self, batch: Sequence[Decision]) -> str | None:
+        """Write a batch; where a record in it is at fault, find it by halving and reject it alone.
+
+        Returns:
+            Who asked meanwhile that the run be cancelled, if anybody.
+        """
+        try:
+            return self._transact(lambda connection: self._apply(connection, batch))
+        except DBAPIError as error:
+            if fault(error) is not Fault.RECORD:
+                raise
+            if len(batch) == 1:
+                return self._quarantine(batch[0], error)
+        half = len(batch) // 2
+        asked = [self.commit(batch[:half]), self.commit(batch[half:])]
+        return asked[0] or asked[1]
+
+    def delete(self, ids: Sequence[str]) -> str | None:
+        """Take what the source no longer has out of the figures, and close its rejections."""
+        return self._transact(lambda connection: self._delete(connection, ids))
+
+    def refresh(self) -> str | None:
+        """Show between batches that the run lives; answers who asked that it be cancelled."""
+
+        def show(connection: Connection) -> runs.Stand:
+            return _still_running(runs.refresh(connection, self._import_id, self._progress.values()))
+
+        return self._hold.transact(show, lambda _: None).cancelled_by
+
+    def _quarantine(self, decision: Decision, error: DBAPIError) -> str | None:
+        detail.warning(
+            "record_refused_by_database",
+            import_id=self._import_id,
+            record=decision.external_id,
+            sqlstate=sqlstate(error),
+            constraint=constraint(error),
+        )
+        rejection = self._quarantined(decision.external_id)
+        return self._transact(lambda connection: self._apply(connection, [rejection]))
+
+    def _apply(self, connection: Connection, batch: Sequence[Decision]) -> Written:
+        """Compare with what is stored, write what differs, note what was seen."""
+        ids = [decision.external_id for decision in batch]
+        rows = [decision for decision in batch if isinstance(decision, Row)]
+        rejections = [decision for decision in batch if isinstance(decision, Rejection)]
+        stored, rejected = store.read_stored(connection, ids), store.read_open_rejections(connection, ids)
+        change = store.decided(rows, rejections, stored, rejected)
+        places = store.Places()
+        if change.writes:
+            places = store.apply(connection, change, self._places, self._import_id, self._clock.now())
+        before = self._seen.before(connection, ids)
+        outcomes = {key: combined(before.get(key), outcome) for key, outcome in change.outcomes.items()}
+        self._seen.put(connection, outcomes)
+        return Written(_counted(before, outcomes), change.writes, outcomes, places, rejections)
+
+    def _delete(self, connection: Connection, ids: Sequence[str]) -> Written:
+        now = self._clock.now()
+        live = [row["id"] for row in store.read_stored(connection, ids).values() if not row["deleted"]]
+        customers = store.withdraw(connection, live, self._import_id, now)
+        store.refresh_customers(connection, customers)
+        resolved = store.read_open_rejections(connection, ids)
+        store.resolve_rejections(connection, resolved, now)
+        return Written({"deleted": len(live)}, bool(live or resolved))
+
+    def _transact(self, write: Callable[[Connection], Written]) -> str | None:
+        """One batch, one transaction, once: its number in the run's row tells a lost answer."""
+        written: list[Written] = []
+
+        def work(connection: Connection) -> runs.Stand:
+            written[:] = [write(connection)]
+            return _still_running(self._add(connection, written[0]))
+
+        def done_already(connection: Connection) -> runs.Stand | None:
+            stand = _still_running(runs.stand(connection, self._import_id))
+            return stand if stand.batches > self._progress.batches and written else None
+
+        stand = self._hold.transact(work, done_already)
+        self._settle(written[0], stand)
+        return stand.cancelled_by
+
+    def _add(self, connection: Connection, written: Written) -> runs.Stand | None:
+        counters = dict.fromkeys(COUNTERS, 0) | written.counters
+        processed = sum(counters[outcome] for outcome in Outcome)
+        values = self._progress.values(self._progress.records + processed)
+        values |= counters | {"processed": processed, "changed_data": written.writes}
+        return runs.add_batch(connection, self._import_id, values)
+
+    def _settle(self, written: Written, stand: runs.Stand) -> None:
+        """The transaction is committed: remember what it found, and tell."""
+        self._progress.batches = stand.batches
+        self._progress.records += sum(written.counters.get(outcome, 0) for outcome in Outcome)
+        self._places.clinics |= written.places.clinics
+        self._places.automations |= written.places.automations
+        self._seen.committed(written.outcomes)
+        counted = {name: count for name, count in written.counters.items() if count}
+        detail.info("batch_committed", import_id=self._import_id, batch=stand.batches, **counted)
+        for rejection in written.rejections:
+            detail.warning(
+                "record_rejected",
+                import_id=self._import_id,
+                record=rejection.external_id,
+                reason=rejection.reason.value,
+            )
+        self._committed(stand.batches)
+
+
+def _still_running(stand: runs.Stand | None) -> runs.Stand:
+    if stand is None:
+        raise LostRunError
+    return stand
+
+
+def _counted(before: Mapping[str, Outcome], after: Mapping[str, Outcome]) -> dict[str, int]:
+    """What a batch adds to each counter; a record that was read before moves, it does not count again."""
+    counters = dict.fromkeys((outcome.value for outcome in Outcome), 0)
+    for external_id, outcome in after.items():
+        counters[outcome] += 1
+        if external_id in before:
+            counters[before[external_id]] -= 1
+    return counters

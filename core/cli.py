@@ -1,0 +1,345 @@
+"""The command line: `python -m core VERB` (spec, section 5)."""
+
+import argparse
+import getpass
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from core import log, samples, settings
+from core.control import Control
+from core.errors import ProductError, UsageError
+from core.importer import Ended, Import, Order
+from core.reports import Report, Run
+from core.runs import Mode, Status, Trigger
+from core.service import Service
+from core.settings import ROOT, Settings
+
+REDRAW_SECONDS = 0.2
+LINE_SECONDS = 5.0
+BAR_WIDTH = 30
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb; answers the exit code. Every expected fault becomes one clear line."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        known = settings.from_environment()
+        _configure_log(known)
+        return int(VERBS[chosen.verb](known, chosen))
+    except ProductError as error:
+        return _refuse(error)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader has gone; nothing more can be said
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    finally:
+        log.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m core", description="JointChiro Data Dashboard: import, report, serve."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, words in WORDS.items():
+        made = verbs.add_parser(verb, help=words, description=words)
+        if verb in REPORTING:
+            made.add_argument("--json", action="store_true", help="print the object that the API answers")
+        if verb == "history":
+            made.add_argument("--limit", type=_limit, default=10, help="how many imports, 1 to 100")
+        if verb == "import":
+            mode = made.add_mutually_exclusive_group(required=True)
+            mode.add_argument("--full", action="store_true", help="read everything")
+            mode.add_argument("--incremental", action="store_true", help="read what changed")
+            made.add_argument("--notes", help="a note that the import's row keeps")
+            made.add_argument(
+                "--allow-mass-delete", action="store_true", help="delete even most of the records"
+            )
+        if verb == "reset-data":
+            made.add_argument("--yes", action="store_true", help="really delete all imported data")
+    return parser
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:  # noqa: PLR2004 (spec, section 6)
+        raise argparse.ArgumentTypeError("give a number from 1 to 100")
+    return int(text)
+
+
+def _configure_log(known: Settings) -> None:
+    try:
+        log.configure(known.log_dir, terminal=False)
+    except OSError as error:
+        raise UsageError(
+            f"LOG_DIR: {known.log_dir} cannot be written ({error.strerror}). Name another folder."
+        ) from None
+
+
+def _refuse(error: ProductError) -> int:
+    for line in error.message.splitlines():
+        print(line, file=sys.stderr)
+    return error.exit_code
+
+
+# Verbs
+
+
+def _start(known: Settings, _: argparse.Namespace) -> NoReturn:
+    """Prepare the database, then become the server."""
+    if not known.loopback and not known.guarded:
+        raise UsageError(
+            f"HOST: {known.host} is reachable from the network, and nothing guards the server. Set API_TOKEN "
+            "and DASHBOARD_PASSWORD (or TRUSTED_USER_HEADER), or leave HOST at 127.0.0.1."
+        )
+    service = Service(known)
+    with service:
+        service.prepare()
+        service.seed()
+        # The new process takes the embedded server up again before anybody could stop it.
+        service.hand_over()
+    print(f"JointChiro Data Dashboard, times in {known.timezone}, data from {known.source}.", flush=True)
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(sys.executable, _server_command(known))  # noqa: S606 (our own command, no shell)
+
+
+def _server_command(known: Settings) -> list[str]:
+    return [
+        *(sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard.py")),
+        *("--server.address", known.host, "--server.port", str(known.port)),
+    ]
+
+
+def _migrate(known: Settings, _: argparse.Namespace) -> int:
+    with Service(known) as service:
+        service.prepare()
+    print("The tables are up to date.")
+    return 0
+
+
+def _seed(known: Settings, _: argparse.Namespace) -> int:
+    with Service(known) as service:
+        service.prepare()
+        service.seed()
+    print("The known automations are in the database.")
+    return 0
+
+
+def _import(known: Settings, chosen: argparse.Namespace) -> int:
+    mode = Mode.FULL if chosen.full else Mode.INCREMENTAL
+    by = f"cli:{_user()}"
+    order = Order(mode, Trigger.MANUAL, by, chosen.notes, chosen.allow_mass_delete)
+    control = Control()
+    with _signals(control, by), Service(known) as service:
+        service.prepare()
+        service.seed()
+        run = service.begin_import(order, control)
+        ended = _shown(run)
+        row = next(row for row in service.history(100).imports if row.id == ended.import_id)
+    print(_summary(row))
+    for error in ended.errors:
+        print(error["message"], file=sys.stderr)
+    return 0 if ended.status is Status.SUCCEEDED else 1
+
+
+def _cancel(known: Settings, _: argparse.Namespace) -> int:
+    with Service(known) as service:
+        service.require_import()
+        import_id = service.cancel_import(f"cli:{_user()}")
+    print(f"Import {import_id} was asked to stop.")
+    return 0
+
+
+def _status(known: Settings, chosen: argparse.Namespace) -> int:
+    with Service(known) as service:
+        service.require_import()
+        report = service.status()
+    _print(report, chosen)
+    return 0
+
+
+def _history(known: Settings, chosen: argparse.Namespace) -> int:
+    with Service(known) as service:
+        service.require_import()
+        report = service.history(chosen.limit)
+    if chosen.json:
+        _print(report, chosen)
+    else:
+        for row in report.imports:
+            print(_summary(row))
+    return 0
+
+
+def _stats(known: Settings, chosen: argparse.Namespace) -> int:
+    with Service(known) as service:
+        service.require_import()
+        report = service.stats()
+    _print(report, chosen)
+    return 0
+
+
+def _health(known: Settings, chosen: argparse.Namespace) -> int:
+    with Service(known) as service:
+        report = service.health()
+        if report.status != "down":
+            service.require_import()
+    _print(report, chosen)
+    return 0 if report.status == "ok" else 1
+
+
+def _test_airtable(known: Settings, chosen: argparse.Namespace) -> int:
+    with Service(known) as service:
+        report = service.test_connection()
+    _print(report, chosen)
+    return 0 if report.ok else 1
+
+
+def _test_rules(_: Settings, chosen: argparse.Namespace) -> int:
+    results = samples.check()
+    ok = all(result["ok"] for result in results)
+    if chosen.json:
+        print(json.dumps({"ok": ok, "samples": results}, indent=2, ensure_ascii=False))
+        return 0 if ok else 1
+    for result in results:
+        print(f"{'ok  ' if result['ok'] else 'FAIL'}  {result['name']}")
+    return 0 if ok else 1
+
+
+def _reset(known: Settings, chosen: argparse.Namespace) -> int:
+    if not chosen.yes:
+        raise UsageError("This deletes all imported data. Say `reset-data --yes` if that is what you want.")
+    with Service(known) as service:
+        service.reset()
+    print("All imported data are deleted. The next import may come from any source.")
+    return 0
+
+
+WORDS: Mapping[str, str] = {
+    "start": "serve the dashboard, the API and the scheduler",
+    "migrate": "bring the database's tables up to date",
+    "seed": "make the automations that every clinic may have",
+    "import": "import from Airtable",
+    "cancel": "cancel the running import of whatever process",
+    "status": "tell whether an import runs, and the last success",
+    "history": "list the newest imports",
+    "stats": "print the figures and whether they are as expected",
+    "health": "tell whether everything is as it should be",
+    "test-airtable": "test the connection to Airtable and its columns",
+    "test-rules": "show what the rules make of sample records",
+    "reset-data": "delete all imported data",
+}
+REPORTING = {"status", "history", "stats", "health", "test-airtable", "test-rules"}
+VERBS: Mapping[str, Callable[[Settings, argparse.Namespace], int]] = {
+    "start": _start,
+    "migrate": _migrate,
+    "seed": _seed,
+    "import": _import,
+    "cancel": _cancel,
+    "status": _status,
+    "history": _history,
+    "stats": _stats,
+    "health": _health,
+    "test-airtable": _test_airtable,
+    "test-rules": _test_rules,
+    "reset-data": _reset,
+}
+
+
+# An import on the terminal
+
+
+@contextmanager
+def _signals(control: Control, by: str) -> Iterator[None]:
+    """Ctrl-C cancels the import, a stopped process interrupts it; both leave a row that says so."""
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            control.cancel(by)
+        else:
+            control.interrupt()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _shown(run: Import) -> Ended:
+    """Run an import in a thread of its own and show how far it is."""
+    ended: list[Ended] = []
+    thread = threading.Thread(target=lambda: ended.append(run.run()), name="import")
+    thread.start()
+    bar = sys.stderr.isatty()
+    while thread.is_alive():
+        thread.join(REDRAW_SECONDS if bar else LINE_SECONDS)
+        if thread.is_alive():
+            print(_line(run.progress(), bar=bar), end="" if bar else "\n", file=sys.stderr, flush=True)
+    if bar:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return ended[0]
+
+
+def _line(progress: Mapping[str, object], *, bar: bool) -> str:
+    """One line of progress: a bar on a terminal, words elsewhere."""
+    records, rate = progress["records"], progress["recordsPerSecond"]
+    said = f"{progress['message']} {records:,} records, {rate:,.0f} a second"
+    left = progress["secondsLeft"]
+    if isinstance(left, float):
+        said += f", about {left:,.0f} s left"
+    fraction = progress["fraction"]
+    if not bar:
+        return said
+    if not isinstance(fraction, float):
+        return f"\r\033[K{said}"
+    filled = round(fraction * BAR_WIDTH)
+    return f"\r\033[K[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {fraction:4.0%} {said}"
+
+
+def _summary(row: Run) -> str:
+    """One import in one line."""
+    counted = ", ".join(
+        f"{getattr(row, name):,} {name}"
+        for name in ("processed", "created", "updated", "unchanged", "deleted", "rejected")
+    )
+    took = f" in {row.duration_ms / 1000:.1f} s" if row.duration_ms is not None else ""
+    return (
+        f"Import {row.id} ({row.mode}, {row.trigger} by {row.triggered_by}): {row.status}{took}. {counted}."
+    )
+
+
+def _print(report: Report, chosen: argparse.Namespace) -> None:
+    body = report.as_json()
+    if chosen.json:
+        print(json.dumps(body, indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(body):
+            print(line)
+
+
+def _lines(value: object, path: str = "") -> Iterator[str]:
+    """An object as lines of `name: value`, for people."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _lines(part, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for number, part in enumerate(value, 1):
+            yield from _lines(part, f"{path}[{number}]")
+    else:
+        yield f"{path}: {'–' if value in (None, []) else value}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

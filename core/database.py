@@ -1,0 +1,214 @@
+"""PostgreSQL's door: engines, the lock of the one import, migrations, and what an error means."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from core.errors import DatabaseError, DatabaseUnavailableError
+from core.settings import ROOT
+
+# Two halves of one advisory key each: whose it is, and what for.
+OWNER = 0x4A43
+IMPORT_LOCK, MIGRATION_LOCK, DIMENSION_LOCK = 1, 2, 3
+
+# A dead peer is noticed within half a minute, so that a run's lock dies with its machine.
+KEEPALIVE = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "connect_timeout": "10",
+    "application_name": "jointchiro",
+}
+
+
+class Fault(Enum):
+    """Whose fault a statement's failure is, and so what to do."""
+
+    RECORD = "record"
+    """SQLSTATE classes 22, 23 and 54: split the batch until the record is found."""
+    PASSING = "passing"
+    """The connection, a lock, a full disk, a shutdown: try again with backoff."""
+    LASTING = "lasting"
+    """Anything else: stop."""
+
+
+RECORD_CLASSES = frozenset({"22", "23", "54"})
+PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+# Within those classes: the database was dropped, or a feature is off; waiting changes neither.
+LASTING_STATES = frozenset({"57P04", "55P04", "55000"})
+
+
+def engine(conninfo: str) -> Engine:
+    """An engine for a libpq URI; its sessions run in UTC and are checked before use."""
+    with_defaults = make_conninfo("", **(KEEPALIVE | conninfo_to_dict(conninfo)))
+    made = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(with_defaults),
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=15,
+        pool_timeout=10,
+    )
+
+    @event.listens_for(made, "connect")
+    def _in_utc(connection: psycopg.Connection, _: object) -> None:
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+    return made
+
+
+def try_lock(connection: Connection) -> bool:
+    """Take the import's lock for as long as this connection lives; whether it was free."""
+    return bool(
+        connection.scalar(
+            text("SELECT pg_try_advisory_lock(:owner, :key)"), {"owner": OWNER, "key": IMPORT_LOCK}
+        )
+    )
+
+
+def try_lock_for_transaction(connection: Connection) -> bool:
+    """Take the import's lock until this transaction ends; whether it was free."""
+    return bool(
+        connection.scalar(
+            text("SELECT pg_try_advisory_xact_lock(:owner, :key)"), {"owner": OWNER, "key": IMPORT_LOCK}
+        )
+    )
+
+
+def unlock(connection: Connection) -> None:
+    """Give the import's lock back."""
+    connection.execute(text("SELECT pg_advisory_unlock(:owner, :key)"), {"owner": OWNER, "key": IMPORT_LOCK})
+
+
+# Who holds the import's lock in this database: looked up, never tried (spec, section 3).
+IMPORT_LOCK_HELD = f"""
+    EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 2
+          AND classid = {OWNER} AND objid = {IMPORT_LOCK}
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
+"""  # noqa: S608 (two constants of this module)
+
+
+def lock_for_transaction(connection: Connection, key: int) -> None:
+    """Wait for another lock and hold it until this transaction ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:owner, :key)"), {"owner": OWNER, "key": key})
+
+
+def migrate(conninfo: str, revision: str = "head") -> None:
+    """Bring the tables to `revision`; processes that do so at once wait for each other.
+
+    Raises:
+        DatabaseError: PostgreSQL refuses or cannot be reached.
+    """
+    made = engine(conninfo)
+    try:
+        with explained(conninfo), made.begin() as connection:
+            lock_for_transaction(connection, MIGRATION_LOCK)
+            config = Config(toml_file=str(ROOT / "pyproject.toml"))
+            config.attributes["connection"] = connection
+            if revision == "base" or revision.startswith("-"):
+                command.downgrade(config, revision)
+            else:
+                command.upgrade(config, revision)
+    finally:
+        made.dispose()
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's code of an error, null where the server sent none."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(original, "sqlstate", None)
+
+
+def constraint(error: BaseException) -> str | None:
+    """The constraint that a statement broke, if one."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return original.diag.constraint_name if isinstance(original, psycopg.Error) else None
+
+
+def fault(error: BaseException) -> Fault:
+    """Whose fault a database error is (spec, section 3: batches)."""
+    state = sqlstate(error)
+    if state is None:
+        lost = isinstance(error, DBAPIError) and isinstance(
+            error.orig, psycopg.OperationalError | psycopg.InterfaceError
+        )
+        return Fault.PASSING if lost else Fault.LASTING
+    if state[:2] in RECORD_CLASSES:
+        return Fault.RECORD
+    if state[:2] in PASSING_CLASSES and state not in LASTING_STATES:
+        return Fault.PASSING
+    return Fault.LASTING
+
+
+def place(conninfo: str) -> str:
+    """Which database a URI means, for people: never its password."""
+    parts = conninfo_to_dict(conninfo)
+    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"database {parts.get('dbname', '(default)')} on {host}{port}"
+
+
+@contextmanager
+def explained(conninfo: str) -> Iterator[None]:
+    """Turn what PostgreSQL raises into one line for people; its own text may quote values."""
+    try:
+        yield
+    except (SQLAlchemyError, psycopg.Error) as error:
+        raise explanation(error, conninfo) from error
+
+
+def explanation(error: BaseException, conninfo: str) -> DatabaseError:
+    """What a database error means for the person who set DATABASE_URL."""
+    state = sqlstate(error)
+    where = place(conninfo)
+    if state is None and fault(error) is Fault.PASSING:
+        state = _state_in_words(str(getattr(error, "orig", error)))
+    if state is None and fault(error) is not Fault.PASSING:
+        return DatabaseError(f"The {where} failed ({type(error).__name__}); error.log has more.")
+    for states, sentence in SENTENCES:
+        if state is not None and state.startswith(states):
+            return DatabaseError(sentence.format(where=where, state=state))
+    if state is None or fault(error) is Fault.PASSING:
+        code = f" (SQLSTATE {state})" if state else ""
+        return DatabaseUnavailableError(
+            f"The {where} cannot be reached{code}. Start PostgreSQL, or check DATABASE_URL."
+        )
+    named = f", constraint {constraint(error)}" if constraint(error) else ""
+    return DatabaseError(f"The {where} refuses a statement (SQLSTATE {state}{named}); error.log has more.")
+
+
+SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("28",), "The {where} refuses the user or password (SQLSTATE {state}). Check DATABASE_URL."),
+    (("3D",), "There is no {where} (SQLSTATE {state}). Create it, or check DATABASE_URL."),
+    (
+        ("42501",),
+        (
+            "The user in DATABASE_URL lacks rights on the {where} (SQLSTATE {state}). "
+            "Grant CREATE on it and its schema public."
+        ),
+    ),
+    (("42P01",), "The {where} has no tables yet. Run `make migrate`."),
+)
+
+
+def _state_in_words(message: str) -> str | None:
+    """A refused connection carries no SQLSTATE, only the server's sentence."""
+    patterns: tuple[tuple[str, str], ...] = (
+        (r"password|authentication|no pg_hba|role .* does not exist", "28000"),
+        (r"database .* does not exist", "3D000"),
+        (r"permission denied for database", "42501"),
+    )
+    return next((state for pattern, state in patterns if re.search(pattern, message)), None)

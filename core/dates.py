@@ -1,0 +1,192 @@
+"""The date rule: which moment a text that a person or a program wrote stands for (spec, section 2).
+
+dateutil reads; this file decides what it may be given. Left alone it guesses: it fills in what is missing,
+swaps day and month where the month is impossible, takes a range for one moment and `GMT-5` for its opposite.
+So a text is first cut into tokens, none of which may be left over, their order must be one that dates are
+written in, and dateutil must find the same day, month and year as stand there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from dateutil.parser import parse, parserinfo
+
+_LONGEST_TEXT = 200
+_CACHED_TEXTS = 4096
+_MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001 - lends a date its midnight; the zone is set by the text
+_NAMES = parserinfo()
+
+# No offset where a space stands for the `T`: `10:00-11:00` may be a range there, which `_is_plain` weighs.
+_HOUR = r"(?:[01]\d|2[0-3])"
+_SHIFT = r"[+-](?:0\d|1[0-4])"
+_CLOCK = rf"{_HOUR}:[0-5]\d(?::[0-5]\d(?:\.\d{{1,9}})?)?"
+_ISO = re.compile(
+    rf"\d{{4}}-\d\d-\d\d(?:T{_CLOCK}(?:Z|{_SHIFT}(?::?[0-5]\d)?)?|[ ]{_CLOCK})?"
+    rf"|\d{{8}}(?:T{_HOUR}[0-5]\d(?:[0-5]\d)?(?:Z|{_SHIFT}(?:[0-5]\d)?)?)?",
+    re.ASCII,
+)
+
+_FIXED_ZONES: Mapping[str, int] = MappingProxyType(
+    {"Z": 0, "UTC": 0, "GMT": 0}
+    | {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+    | {"AKST": -9, "AKDT": -8, "HST": -10}
+)
+_SAVING_ZONES: Mapping[str, ZoneInfo] = MappingProxyType(
+    {
+        "ET": ZoneInfo("America/New_York"),
+        "CT": ZoneInfo("America/Chicago"),
+        "MT": ZoneInfo("America/Denver"),
+        "PT": ZoneInfo("America/Los_Angeles"),
+    }
+)
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}?)(?::?([0-5]\d))?", re.ASCII)
+
+# A dash is glued on both sides or spaced on both, and never glued before a time: a sign is no filler.
+_TOKEN = re.compile(
+    rf"""
+      (?P<time>
+        (?<!-)(?P<hour>\d{{1,2}}) (?= : | [ ]?[ap]\.?m )
+        (?: :(?P<minute>\d\d) (?: :(?P<second>\d\d(?:\.\d{{1,9}})?) )? )? (?![:\d])
+        (?: [ ]?(?P<half>[ap])(?:m|\.m\.?)(?![a-z]) )?
+        (?: [ ]?(?P<zone> (?:UTC|GMT)[+-]\d{{1,2}}(?::\d\d)? (?![:\d])
+                        | (?:UTC|GMT)[+-]\d{{4}} (?![:\d])
+                        | {_SHIFT}(?::?[0-5]\d)? (?![:\d])
+                        | \(?(?:{"|".join([*_FIXED_ZONES, *_SAVING_ZONES])})\)? (?![a-z+-]) )
+            (?: [ ]\([a-z ]+\) )? )?
+      )
+    | (?P<numeric>
+        (?: \d{{1,2}}(?P<bar>[-/.])\d{{1,2}}(?P=bar)\d{{4}} | \d{{4}}(?P<rod>[-/.])\d{{1,2}}(?P=rod)\d{{1,2}}
+          | \d{{8}} ) (?!\d)
+      )
+    | (?P<year>\d{{4}}) (?!\d)
+    | (?P<day>\d{{1,2}}) (?:st|nd|rd|th)? (?!\d)
+    | (?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?
+        |sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?) (?![a-z])
+    | \(?(?P<weekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?
+        |sat(?:urday)?|sun(?:day)?) (?![a-z]) \)?
+    | (?P<filler>[ ,.] | (?<=[ ])[-/](?=[ ]) | (?<=[a-z\d])[-/](?=[a-z\d]) | (?<=.)@(?=.)
+        | (?:at|on|of|the)(?=[ ]) | (?<=\d)t(?=\d) )
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+
+# A weekday never stands inside a date: `2nd Sunday of March 2025` is another day than 2 March 2025.
+_LAYOUTS = re.compile(
+    r"(?:time )?(?:weekday )?(?:time )?(?:numeric|month day year|day month year|year month day)"
+    r"(?: time)?(?: weekday)?(?: time)?|(?:weekday )?month day time year"
+)
+
+
+def read_moment(text: str, timezone: ZoneInfo) -> datetime | None:
+    """The one moment that the text states, aware and in UTC; None where it states none or leaves a choice.
+
+    Day, month and a year of four digits must stand in the text, numbers month first (or ISO). A date alone is
+    midnight; `timezone` holds where the text names no zone. A local time that a clock change repeats is its
+    first one, and one that it skips is as much later. Raises nothing.
+    """
+    if len(text) > _LONGEST_TEXT:
+        return None
+    return _read(" ".join(text.split()), timezone)
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _read(text: str, timezone: ZoneInfo) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if _ISO.fullmatch(text) else _read_tokens(text)
+        if moment is None:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone)).astimezone(UTC)
+    except (ValueError, OverflowError):  # a day or time that does not exist, or lies outside years 1 to 9999
+        return None
+
+
+def _read_tokens(text: str) -> datetime | None:
+    """The moment that the tokens state, aware where they name a zone. ValueError where no such day exists."""
+    tokens = _tokens(text)
+    kinds = [str(token.lastgroup) for token in tokens]
+    if not _LAYOUTS.fullmatch(" ".join(kinds)) or kinds.count("time") > 1 or kinds.count("weekday") > 1:
+        return None
+    found = dict(zip(kinds, tokens, strict=True))
+    date, *stated = _date(found)
+    time = found.get("time")
+    if time and not _is_plain(time):
+        return None
+    moment = parse(f"{date} {_clock(time)}", default=_MIDNIGHT, ignoretz=True)
+    if [moment.year, moment.month, moment.day] != stated or not _falls_on(moment, found.get("weekday")):
+        return None
+    return moment.replace(tzinfo=_zone(time["zone"])) if time and time["zone"] else moment
+
+
+def _tokens(text: str) -> Sequence[re.Match[str]]:
+    """The text's tokens without its fillers; none where a piece of it is no token."""
+    tokens, position = [], 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            return ()
+        if token.lastgroup != "filler":
+            tokens.append(token)
+        position = token.end()
+    return tokens
+
+
+def _date(found: Mapping[str, re.Match[str]]) -> tuple[str, int, int, int]:
+    """The date alone in words that dateutil knows, and the year, month and day that stand in it."""
+    numeric = found.get("numeric")
+    if numeric:
+        return numeric["numeric"], *_numbers(numeric["numeric"])
+    year, month, day = (found[kind][kind] for kind in ("year", "month", "day"))
+    return f"{day} {month} {year}", int(year), _NAMES.month(month) or 0, int(day)
+
+
+def _numbers(date: str) -> tuple[int, int, int]:
+    """Year, month and day of a date in digits: year first, or month first and the year last."""
+    if date.isdigit():
+        return int(date[:4]), int(date[4:6]), int(date[6:])
+    one, two, three = (int(number) for number in re.split(r"[-/.]", date))
+    return (one, two, three) if date[:4].isdigit() else (three, one, two)
+
+
+def _clock(time: re.Match[str] | None) -> str:
+    """The time of day alone, without its zone; empty where the text has none."""
+    if time is None:
+        return ""
+    half = f" {time['half']}m" if time["half"] else ""
+    return f"{time['hour']}:{time['minute'] or '00'}:{time['second'] or '00'}{half}"
+
+
+def _is_plain(time: re.Match[str]) -> bool:
+    """Whether the time can be read in one way only.
+
+    `14:30 PM` and `0:30 PM` contradict themselves. In `10:00-11:00` the offset may as well be a range's end,
+    unless seconds stand before it, it is written `-1100`, or a range would end before it begins.
+    """
+    if time["half"] and not 1 <= int(time["hour"]) <= 12:  # noqa: PLR2004 - the twelve-hour clock
+        return False
+    offset = time["zone"] or ""
+    if time["second"] or not offset.startswith(("+", "-")):
+        return True
+    may_be_end = offset.startswith("-") and ":" in offset
+    follows = offset[1:] > f"{time['hour']:0>2}:{time['minute']}"
+    return len(offset) > len("+05") and not (may_be_end and (time["half"] or follows))
+
+
+def _falls_on(moment: datetime, weekday: re.Match[str] | None) -> bool:
+    """Whether the date falls on the weekday that the text names, if it names one."""
+    return weekday is None or moment.weekday() == _NAMES.weekday(weekday["weekday"][:3])
+
+
+def _zone(zone: str) -> tzinfo:
+    """The zone of a name or an offset that `_TOKEN` accepted; `GMT-5` is behind GMT, as people mean it."""
+    name = zone.strip("()").upper()
+    if name in _SAVING_ZONES:
+        return _SAVING_ZONES[name]
+    offset = _OFFSET.fullmatch(name)
+    if offset is None:
+        return timezone(timedelta(hours=_FIXED_ZONES[name]))
+    shift = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+    return timezone(-shift if offset[1] == "-" else shift)

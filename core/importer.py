@@ -1,0 +1,364 @@
+"""One import run: gather pages, decide each record, apply each batch; then delete what is gone, reckon.
+
+The only module that catches everything: a run always ends with a row that says how.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from core import airtable, queries, runs
+from core.airtable import Listing, Page, Reader, ReadingState, Source
+from core.batches import Batches
+from core.clock import Clock
+from core.control import Control, EndingError
+from core.database import explanation
+from core.errors import LostRunError, ProductError, SourceMismatchError
+from core.fingerprint import changed, fingerprint
+from core.hold import Hold
+from core.log import Log
+from core.pacer import Pacer
+from core.progress import Progress
+from core.reading import Reading
+from core.records import Outcome
+from core.rules import SEEDED_AUTOMATIONS, Ruleset, decide, name_key, quarantined
+from core.runs import LastSuccess, Mode, Status, Trigger
+from core.seen import Seen
+
+BATCH = 100
+OVERLAP = timedelta(minutes=5)
+REFRESH_SECONDS = 1.0
+MASS_DELETION_ROWS = 10
+READERS = 1
+
+log = Log("import")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants imported."""
+
+    mode: Mode
+    trigger: Trigger
+    triggered_by: str
+    notes: str | None = None
+    allow_mass_delete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What every import of a process works with."""
+
+    engine: Engine
+    conninfo: str
+    source: Source
+    identity: str
+    ruleset: Ruleset
+    max_delete_percent: float
+    pacer: Pacer
+    clock: Clock
+    committed: Callable[[int], None] = lambda _: None
+    """Called after each commit with the batch's number; tests end the process in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended."""
+
+    import_id: int
+    status: Status
+    errors: list[dict[str, str]]
+
+
+class Import:
+    """One run: `begin` takes the lock and makes the row, `run` does the work and writes the end."""
+
+    def __init__(self, plant: Plant, order: Order, control: Control) -> None:
+        """Nothing is read or written yet."""
+        self.import_id = 0
+        self.mode = order.mode
+        self._plant = plant
+        self._order = order
+        self._control = control
+        self._reading = ReadingState(plant.clock)
+        self._progress = Progress(plant.clock, self._reading, plant.clock.monotonic())
+        self._seen = Seen()
+        self._hold = Hold(plant.engine, plant.clock, control.pause, self._seen.open)
+        self._raw: Mapping[str, object] = {}
+        self._since: datetime | None = None
+        self._source_started_at: datetime | None = None
+        self._refused: list[int] | None = None
+
+    def begin(self) -> int:
+        """Take the lock, check the source and make the run's row; answers the import's id.
+
+        Raises:
+            ImportRunningError: another import holds the lock.
+            SourceMismatchError: the database holds another source; nothing was written.
+            DatabaseError: PostgreSQL refuses or cannot be reached.
+        """
+        try:
+            connection = self._hold.take()
+            with connection.begin():
+                self.import_id = self._make_row(connection)
+        except DBAPIError as error:
+            self._let_go()
+            raise explanation(error, self._plant.conninfo) from error
+        except BaseException:
+            self._let_go()
+            raise
+        self._batches = Batches(
+            import_id=self.import_id,
+            hold=self._hold,
+            seen=self._seen,
+            progress=self._progress,
+            clock=self._plant.clock,
+            quarantined=lambda external_id: quarantined(self._raw[external_id], self._plant.ruleset),
+            committed=self._plant.committed,
+        )
+        log.info(
+            "import_started",
+            import_id=self.import_id,
+            mode=self.mode.value,
+            trigger=self._order.trigger.value,
+        )
+        return self.import_id
+
+    def progress(self) -> dict[str, object]:
+        """How far this run is (spec, section 3); may be asked from any thread."""
+        return self._progress.as_json()
+
+    def run(self) -> Ended:
+        """Read, write and reckon; whatever happens, the row says how it ended."""
+        try:
+            status, errors = self._outcome()
+            return self._end(status, errors)
+        finally:
+            self._reading.stop.set()
+            self._let_go()
+
+    def _make_row(self, connection: Connection) -> int:
+        """Settle source and mode, and make the row: one transaction."""
+        now = self._plant.clock.now()
+        held = runs.source_held(connection)
+        check_source(held, self._plant.identity)
+        if held is None:
+            runs.record_source(connection, self._plant.identity, now)
+        marks = fingerprint(self._plant.identity, self._plant.ruleset)
+        last = runs.last_success(connection)
+        self.mode, reason = settled_mode(self._order.mode, last, marks)
+        if self.mode is Mode.INCREMENTAL and last is not None:
+            self._since = last.watermark
+        else:
+            self._progress.expected = queries.live_count(connection)
+        begin = runs.Begin(
+            trigger=self._order.trigger,
+            triggered_by=self._order.triggered_by,
+            mode=self.mode,
+            started_at=now,
+            notes=" ".join(part for part in (self._order.notes, reason) if part) or None,
+            fingerprint=marks,
+            allow_mass_delete=self._order.allow_mass_delete,
+        )
+        return runs.begin(connection, begin, self._progress.as_json())
+
+    def _outcome(self) -> tuple[Status, list[dict[str, str]]]:
+        """Do the work; what ends it early becomes a status and an entry for people."""
+        try:
+            errors = self._work()
+        except EndingError as ending:
+            return ending.status, [ending.entry]
+        except ProductError as error:
+            return self._failed(error, error.code, error.message)
+        except DBAPIError as error:
+            told = explanation(error, self._plant.conninfo)
+            return self._failed(error, told.code, told.message)
+        except Exception as error:  # noqa: BLE001 (the row must say that it failed; the log has the rest)
+            message = f"An unexpected error ended the import ({type(error).__name__}); error.log has more."
+            return self._failed(error, "unexpected", message)
+        return (Status.PARTIAL if errors else Status.SUCCEEDED), errors
+
+    def _failed(self, error: Exception, code: str, message: str) -> tuple[Status, list[dict[str, str]]]:
+        log.failure("import_error", error, import_id=self.import_id, code=code)
+        return Status.FAILED, [runs.error_entry(code, message)]
+
+    def _work(self) -> list[dict[str, str]]:
+        """Gather, decide, apply; then what is gone; then whether the counts add up."""
+        source = self._plant.source
+        if self._since is None:
+            self._read([airtable.everything(source)], "reading", "Reading all records from Airtable.")
+            errors = self._delete_absent()
+        else:
+            changes = [airtable.changed_since(source, self._since)]
+            again = airtable.by_id(source, self._asked(queries.database_error_ids))
+            self._read(changes + again, "reading", "Reading what changed in Airtable.")
+            errors = []
+        self._tell("reckoning", "Checking that the counts add up.")
+        return errors + self._miscounts()
+
+    # Gather and decide
+
+    def _read(self, listings: Sequence[Listing], phase: str, message: str) -> None:
+        """Take every page of these listings, decide its records and commit them as a batch."""
+        self._tell(phase, message)
+        with Reading(listings, self._reading, READERS, self._open_reader) as reading:
+            while not reading.finished:
+                page = reading.take(REFRESH_SECONDS)
+                self._control.check()
+                if page is None:
+                    self._obey(self._batches.refresh())
+                else:
+                    self._source_started_at = self._source_started_at or page.sent_at
+                    self._take(page)
+
+    def _open_reader(self) -> Reader:
+        return Reader(self._plant.source, self._plant.pacer, self._plant.clock, self._reading)
+
+    def _take(self, page: Page) -> None:
+        self._progress.pages += 1
+        decided = [(decide(raw, self._plant.ruleset), raw) for raw in page.records]
+        self._raw = {decision.external_id: raw for decision, raw in decided}
+        for batch in _chunks({decision.external_id: decision for decision, _ in decided}.values()):
+            self._obey(self._batches.commit(batch))
+            self._control.check()
+
+    def _tell(self, phase: str, message: str) -> None:
+        self._progress.phase, self._progress.message = phase, message
+        self._obey(self._batches.refresh())
+        self._control.check()
+
+    def _obey(self, cancelled_by: str | None) -> None:
+        """Somebody may have asked in the run's row that it stop."""
+        if cancelled_by is not None:
+            self._control.cancel(cancelled_by)
+            self._control.check()
+
+    def _asked(self, question: Callable[[Connection], T]) -> T:
+        """One question on the run's own connection."""
+        return self._hold.transact(question, lambda _: None)
+
+    # Delete
+
+    def _delete_absent(self) -> list[dict[str, str]]:
+        """Mark what the source no longer has; what was not read is first asked for by id."""
+        unseen = self._asked(self._seen.unseen)
+        if unseen:
+            listings = airtable.by_id(self._plant.source, unseen)
+            self._read(listings, "checking", f"Asking Airtable again for {len(unseen):,} absent records.")
+            unseen = self._asked(self._seen.unseen)
+        absent = self._asked(lambda connection: queries.conversation_ids(connection, unseen))
+        live = self._asked(queries.live_count)
+        if self._is_mass(len(absent), live) and not self._order.allow_mass_delete:
+            self._refused = absent
+            return [self._refusal(len(absent), live)]
+        self._tell("deleting", f"Removing {len(absent):,} records that Airtable no longer has.")
+        for chunk in _chunks(unseen):
+            self._obey(self._batches.delete(chunk))
+            self._control.check()
+        return []
+
+    def _is_mass(self, absent: int, live: int) -> bool:
+        return absent > MASS_DELETION_ROWS and absent * 100 > self._plant.max_delete_percent * live
+
+    def _refusal(self, absent: int, live: int) -> dict[str, str]:
+        log.warning("mass_deletion_refused", import_id=self.import_id, absent=absent, live=live)
+        return runs.error_entry(
+            "mass_deletion_refused",
+            f"Airtable no longer shows {absent:,} of {live:,} records, more than MAX_DELETE_PERCENT "
+            f"({self._plant.max_delete_percent:g}) allows, so none was deleted. Check the table and "
+            "AIRTABLE_VIEW; if the records are really gone, run a full import that allows the mass deletion.",
+        )
+
+    # Reckon
+
+    def _miscounts(self) -> list[dict[str, str]]:
+        """Whether what was read, what was counted and what lies in the tables agree."""
+
+        def counts(connection: Connection) -> tuple[int, int, int]:
+            seen = self._seen.counts(connection)
+            return sum(seen.values()), seen.get(Outcome.REJECTED, 0), queries.live_count(connection)
+
+        read, rejected, live = self._asked(counts)
+        faults = []
+        if read != self._progress.records:
+            faults.append(f"{read:,} records were read and {self._progress.records:,} counted")
+        if self.mode is Mode.FULL and self._refused is None and live != read - rejected:
+            faults.append(f"{read - rejected:,} records were loaded and {live:,} are in the tables")
+        message = "; ".join(faults) + ". Run a full import; error.log has more."
+        return [runs.error_entry("count_mismatch", message)] if faults else []
+
+    # End
+
+    def _end(self, status: Status, errors: list[dict[str, str]]) -> Ended:
+        """Write how the run ended, with the totals it leaves; on a new connection if need be."""
+        reached = self._source_started_at if status is Status.SUCCEEDED else None
+        values = self._progress.values() | {
+            "status": status.value,
+            "errors": json.dumps(errors),
+            "source_started_at": self._source_started_at,
+            "watermark": reached and reached - OVERLAP,
+            "refused": self._refused,
+            "missed": 0,
+        }
+
+        def write(connection: Connection) -> bool:
+            runs.keep_totals(connection, self.import_id, self._totals(connection))
+            return runs.end(connection, self.import_id, values)
+
+        try:
+            ended = self._hold.transact(write, lambda _: None)
+        except (DBAPIError, LostRunError, EndingError) as error:
+            log.failure("import_end_not_written", error, import_id=self.import_id, status=status.value)
+        else:
+            if ended:
+                log.info("import_ended", import_id=self.import_id, status=status.value)
+        return Ended(self.import_id, status, errors)
+
+    def _totals(self, connection: Connection) -> dict[str, object]:
+        seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
+        counts = queries.inconsistencies(connection, self._plant.ruleset.booking_years, seeded)
+        return queries.totals(connection).as_dict() | {"inconsistencies": json.dumps(counts)}
+
+    def _let_go(self) -> None:
+        self._hold.release()
+        self._seen.close()
+
+
+def check_source(held: str | None, wanted: str) -> None:
+    """Refuse to mix two sources in one database (spec, section 1).
+
+    Raises:
+        SourceMismatchError: the database holds another source than `wanted`.
+    """
+    if held is not None and held != wanted:
+        raise SourceMismatchError(
+            f"This database holds {held}, and the settings name {wanted}. Either empty it with "
+            "`python -m core reset-data --yes`, or set another DATABASE_URL."
+        )
+
+
+def settled_mode(wanted: Mode, last: LastSuccess | None, marks: str) -> tuple[Mode, str | None]:
+    """The mode in which an import really runs, and why where that is not what was wanted."""
+    if last is None:
+        reason = "Runs as a full import: none has succeeded yet." if wanted is Mode.INCREMENTAL else None
+        return Mode.FULL, reason
+    differing = changed(last.fingerprint, marks)
+    if differing:
+        return (
+            Mode.FULL,
+            f"Runs as a full import: {', '.join(differing)} changed since import {last.import_id}.",
+        )
+    return wanted, None
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, BATCH)):
+        yield chunk

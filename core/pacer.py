@@ -1,0 +1,46 @@
+"""One pace for all requests of a process: evenly spaced below Airtable's limit, silent after a 429."""
+
+import threading
+
+from core.clock import Clock
+from core.errors import StoppedError
+
+# Spacing 4 % below the limit: with 30 ms of jitter a gap of 0.204 s always met a 429, 0.208 s never.
+MARGIN = 1.04
+
+
+class Pacer:
+    """Hands out turns; safe to share between threads."""
+
+    def __init__(self, requests_per_second: float, penalty_seconds: float, clock: Clock) -> None:
+        """Space turns `MARGIN` / `requests_per_second` seconds apart."""
+        self._gap = MARGIN / requests_per_second
+        self._penalty = penalty_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._silent_until = 0.0
+
+    def wait_for_turn(self, stop: threading.Event) -> None:
+        """Return when the next request may be sent.
+
+        Raises:
+            StoppedError: `stop` was set meanwhile.
+        """
+        while True:
+            with self._lock:
+                now = self._clock.monotonic()
+                turn = max(self._next, self._silent_until)
+                if turn <= now:
+                    self._next = now + self._gap
+                    return
+            if stop.wait(turn - now):
+                raise StoppedError
+
+    def penalise(self, at_least: float) -> float:
+        """Keep every reader silent after a rate 429; answer for how many seconds more than before."""
+        with self._lock:
+            now = self._clock.monotonic()
+            before = max(self._silent_until, now)
+            self._silent_until = max(before, now + max(self._penalty, at_least))
+            return self._silent_until - before

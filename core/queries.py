@@ -1,0 +1,182 @@
+"""Every statement that only reads, for reports, pages and the importer's own questions.
+
+Figures read live conversations' own rows under one covering index; `bookings` and `leads` agree with
+them, for both are written in one transaction.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, RowMapping, text
+
+from core.database import IMPORT_LOCK_HELD
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The four figures that everything else is measured against."""
+
+    conversations: int
+    bookings: int
+    leads: int
+    engaged: int
+
+    def as_dict(self) -> dict[str, int]:
+        """By the names of the API (spec, section 6)."""
+        return asdict(self)
+
+
+READ_LIVE_COUNT = text("SELECT count(*) FROM conversations WHERE deleted_at IS NULL")
+
+READ_TOTALS = text("""
+    SELECT count(*) AS conversations, count(*) FILTER (WHERE booked) AS bookings,
+           count(*) FILTER (WHERE lead_created) AS leads, count(*) FILTER (WHERE engaged) AS engaged
+    FROM conversations WHERE deleted_at IS NULL AND local_date <= :until
+""")
+
+READ_EXTENT = text("""
+    SELECT count(DISTINCT client_id) AS clients, count(DISTINCT location_id) AS locations,
+           count(DISTINCT customer_id) AS customers, count(DISTINCT automation_id) AS automations,
+           min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+           (SELECT count(*) FROM rejected_records WHERE resolved_at IS NULL) AS rejected
+    FROM conversations WHERE deleted_at IS NULL
+""")
+
+# One row: how often each thing that should not be is (spec, section 7; ui: validation).
+READ_INCONSISTENCIES = text("""
+    SELECT
+        (SELECT count(*) FROM bookings WHERE booked_for IS NULL) AS unreadable_bookings,
+        count(*) FILTER (WHERE other_booking_text IS NOT NULL) AS bookings_of_other_years,
+        count(*) FILTER (WHERE other_booking_text ~ :later_years) AS bookings_of_a_new_year,
+        count(*) FILTER (WHERE lead_created AND NOT engaged) AS leads_without_engagement,
+        count(*) FILTER (WHERE automation_id IN
+            (SELECT id FROM automations WHERE name_key <> ALL(:seeded))) AS automations_not_seeded,
+        count(*) FILTER (WHERE date_status = 'unreadable') AS unreadable_dates,
+        (SELECT count(*) FROM rejected_records WHERE resolved_at IS NULL) AS rejected_records,
+        coalesce((SELECT abs(l.processed - l.rejected - l.conversations) FROM import_logs l
+                  WHERE l.mode = 'full' AND l.status IN ('succeeded', 'partial')
+                    AND l.conversations IS NOT NULL
+                  ORDER BY l.id DESC LIMIT 1), 0) AS source_count
+    FROM conversations WHERE deleted_at IS NULL
+""")
+
+READ_DATABASE_ERRORS = text("""
+    SELECT external_id FROM rejected_records
+    WHERE resolved_at IS NULL AND reason = 'database_error' ORDER BY external_id
+""")
+
+READ_CONVERSATION_IDS = text("""
+    SELECT id FROM conversations WHERE external_id = ANY(:ids) AND deleted_at IS NULL ORDER BY id
+""")
+
+READ_HISTORY = text("SELECT * FROM import_logs ORDER BY id DESC LIMIT :limit")
+READ_RUN = text("SELECT * FROM import_logs WHERE id = :id")
+READ_LAST_COMPLETED = text("SELECT * FROM import_logs WHERE status = 'succeeded' ORDER BY id DESC LIMIT 1")
+READ_LAST_ENDED = text("SELECT * FROM import_logs WHERE status <> 'running' ORDER BY id DESC LIMIT 1")
+
+# A row that says `running` runs only while somebody holds the lock.
+READ_RUNNING = text(f"""
+    SELECT l.* FROM import_logs l WHERE l.status = 'running' AND {IMPORT_LOCK_HELD}
+""")  # noqa: S608 (a constant of core.database)
+
+READ_LOCK = text(f"SELECT {IMPORT_LOCK_HELD} AS held")
+
+READ_HAS_IMPORTS = text("SELECT EXISTS (SELECT FROM import_logs)")
+READ_HAS_TABLES = text("SELECT to_regclass('import_logs') IS NOT NULL")
+
+READ_DATA_VERSION = text("SELECT coalesce(max(id), 0) FROM import_logs WHERE changed_data")
+
+READ_SCHEDULER = text("""
+    SELECT s.paused, s.changed_by, s.changed_at, h.seen_at, h.timezone, h.jobs
+    FROM (SELECT) AS one
+    LEFT JOIN scheduler_state s ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM scheduler_heartbeats WHERE seen_at > :alive_since ORDER BY seen_at DESC LIMIT 1
+    ) h ON true
+""")
+
+
+def live_count(connection: Connection) -> int:
+    """How many conversations are live."""
+    return int(connection.scalar(READ_LIVE_COUNT) or 0)
+
+
+def totals(connection: Connection, until: date | None = None) -> Totals:
+    """The four totals of live conversations, up to a local day where one is given."""
+    row = connection.execute(READ_TOTALS, {"until": until or date.max}).one()
+    return Totals(row.conversations, row.bookings, row.leads, row.engaged)
+
+
+def extent(connection: Connection) -> RowMapping:
+    """How many clinics, customers and automations live conversations lead to, and from when to when."""
+    return connection.execute(READ_EXTENT).mappings().one()
+
+
+def inconsistencies(
+    connection: Connection, booking_years: Sequence[str], seeded: Collection[str]
+) -> dict[str, int]:
+    """How often each inconsistency is, by its code; `seeded` are automations' keys."""
+    values = {"later_years": _later_years(booking_years), "seeded": list(seeded)}
+    return {**connection.execute(READ_INCONSISTENCIES, values).mappings().one()}
+
+
+def database_error_ids(connection: Connection) -> list[str]:
+    """The records that PostgreSQL refused and that are still open."""
+    return list(connection.execute(READ_DATABASE_ERRORS).scalars())
+
+
+def conversation_ids(connection: Connection, external_ids: Collection[str]) -> list[int]:
+    """The ids of the live ones among these records."""
+    return list(connection.execute(READ_CONVERSATION_IDS, {"ids": list(external_ids)}).scalars())
+
+
+def history(connection: Connection, limit: int) -> list[RowMapping]:
+    """The newest imports, newest first."""
+    return list(connection.execute(READ_HISTORY, {"limit": limit}).mappings())
+
+
+def run(connection: Connection, import_id: int) -> RowMapping | None:
+    """One import's row."""
+    return connection.execute(READ_RUN, {"id": import_id}).mappings().first()
+
+
+def last_completed(connection: Connection) -> RowMapping | None:
+    """The newest import that succeeded."""
+    return connection.execute(READ_LAST_COMPLETED).mappings().first()
+
+
+def last_ended(connection: Connection) -> RowMapping | None:
+    """The newest import that ended in whatever way."""
+    return connection.execute(READ_LAST_ENDED).mappings().first()
+
+
+def running(connection: Connection) -> RowMapping | None:
+    """The import that runs now, of whatever process."""
+    return connection.execute(READ_RUNNING).mappings().first()
+
+
+def import_lock_held(connection: Connection) -> bool:
+    """Whether any process holds the import's lock."""
+    return bool(connection.scalar(READ_LOCK))
+
+
+def has_imports(connection: Connection) -> bool:
+    """Whether any import has ever begun here; false also where the tables are not made yet."""
+    return bool(connection.scalar(READ_HAS_TABLES) and connection.scalar(READ_HAS_IMPORTS))
+
+
+def data_version(connection: Connection) -> int:
+    """The last import that changed data: what caches of figures are keyed by."""
+    return int(connection.scalar(READ_DATA_VERSION) or 0)
+
+
+def scheduler(connection: Connection, alive_since: datetime) -> RowMapping:
+    """Whether the schedule is paused and by whom, and the newest heartbeat since a moment."""
+    return connection.execute(READ_SCHEDULER, {"alive_since": alive_since}).mappings().one()
+
+
+def _later_years(booking_years: Sequence[str]) -> str:
+    """A pattern of the ten years after the last counted one, as `~` reads it."""
+    last = max(int(year) for year in booking_years)
+    return rf"\m({'|'.join(str(last + ahead) for ahead in range(1, 11))})\M"

@@ -1,0 +1,106 @@
+"""What one import has read so far: each record once, with what became of it.
+
+It lies in a temporary table of the import's connection, so that memory stays flat however long the
+table is. A file beside it holds the same for the case that the connection, and the table with it, is lost.
+"""
+
+import json
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+
+from sqlalchemy import Connection, text
+
+from core.records import Outcome
+
+CREATE = text("""
+    CREATE TEMPORARY TABLE seen (
+        external_id text COLLATE "C" PRIMARY KEY, outcome text NOT NULL
+    ) ON COMMIT PRESERVE ROWS
+""")
+DROP = text("DROP TABLE IF EXISTS pg_temp.seen")
+
+READ = text("SELECT external_id, outcome FROM seen WHERE external_id = ANY(:ids)")
+
+PUT = text("""
+    INSERT INTO seen (external_id, outcome)
+    SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:outcomes AS text[]))
+    ON CONFLICT (external_id) DO UPDATE SET outcome = excluded.outcome
+""")
+
+COUNT = text("SELECT outcome, count(*) FROM seen GROUP BY outcome")
+
+# Live conversations and open rejections that this import did not read.
+READ_UNSEEN = text("""
+    SELECT external_id FROM conversations c
+    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = c.external_id)
+    UNION
+    SELECT external_id FROM rejected_records r
+    WHERE resolved_at IS NULL AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = r.external_id)
+    ORDER BY external_id
+""")
+
+CHUNK = 1000
+
+
+class Seen:
+    """The records read by one import."""
+
+    def __init__(self) -> None:
+        """Nothing is read yet; `open` makes the table."""
+        self._spool = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (lives as long as the run)
+
+    def close(self) -> None:
+        """Drop the file; the table goes with its connection."""
+        self._spool.close()
+
+    def open(self, connection: Connection) -> None:
+        """Make the table on this connection and fill it with what was read before."""
+        with connection.begin():
+            connection.execute(DROP)
+            connection.execute(CREATE)
+            for chunk in self._spooled():
+                _put(connection, chunk)
+
+    def before(self, connection: Connection, ids: Collection[str]) -> dict[str, Outcome]:
+        """What became of those of these records that were read before."""
+        rows = connection.execute(READ, {"ids": list(ids)})
+        return {row.external_id: Outcome(row.outcome) for row in rows}
+
+    def put(self, connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
+        """Note what became of these records, within the batch's transaction."""
+        _put(connection, outcomes)
+
+    def committed(self, outcomes: Mapping[str, Outcome]) -> None:
+        """The batch's transaction is committed: keep its records beyond the connection too."""
+        for external_id, outcome in outcomes.items():
+            self._spool.write(json.dumps([external_id, outcome]) + "\n")
+
+    def counts(self, connection: Connection) -> dict[Outcome, int]:
+        """How many records became what."""
+        return {Outcome(outcome): count for outcome, count in connection.execute(COUNT).tuples()}
+
+    def unseen(self, connection: Connection) -> list[str]:
+        """The external ids of what is live or rejected here and was not read, in byte order."""
+        return list(connection.execute(READ_UNSEEN).scalars())
+
+    def _spooled(self) -> Iterator[dict[str, Outcome]]:
+        self._spool.seek(0)
+        lines = iter(self._spool)
+        while chunk := dict(json.loads(line) for line in islice(lines, CHUNK)):
+            yield chunk
+        self._spool.seek(0, 2)
+
+
+def combined(before: Outcome | None, now: Outcome) -> Outcome:
+    """What a record that was read again counts as: once, as what it did to the data in all."""
+    if before is None or now is Outcome.REJECTED or before is Outcome.REJECTED:
+        return now
+    if Outcome.CREATED in {before, now}:
+        return Outcome.CREATED
+    return Outcome.UPDATED if Outcome.UPDATED in {before, now} else Outcome.UNCHANGED
+
+
+def _put(connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
+    if outcomes:
+        connection.execute(PUT, {"ids": list(outcomes), "outcomes": list(outcomes.values())})

@@ -1,0 +1,326 @@
+"""The composition root: builds everything from the settings, once a process, and takes it down again."""
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+
+from core import __version__, database, queries, reports, runs, store
+from core import log as logs
+from core.airtable import Reader, ReadingState, Source
+from core.clock import Clock
+from core.control import Control
+from core.demo import DEMO_BASE_ID, DEMO_TABLE_NAME, DEMO_TOKEN
+from core.demo.server import DemoServer, demo_server
+from core.embedded import EmbeddedServer
+from core.errors import DatabaseError, NoImportRunningError, NothingImportedError, ProductError
+from core.importer import Import, Order, Plant, check_source
+from core.log import Log
+from core.pacer import Pacer
+from core.probe import ConnectionReport, probe
+from core.records import Column
+from core.rules import SEEDED_AUTOMATIONS, Ruleset, name_key
+from core.runs import Mode, Trigger
+from core.settings import Settings, from_environment
+
+REAL_CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
+DEMO_DATABASE, REAL_DATABASE = "jointchiro_demo", "jointchiro"
+# The demo's server is our own and has no limit; its pages come as fast as they can be read.
+DEMO_REQUESTS_PER_SECOND = 1000.0
+STOP_SECONDS = 8.0
+# A dead run is told within a minute by any live process (spec, section 3).
+SWEEP_SECONDS = 20.0
+
+T = TypeVar("T")
+log = Log("server")
+
+
+class Service:
+    """Everything one process needs; use as a context manager."""
+
+    def __init__(self, settings: Settings, clock: Clock = REAL_CLOCK) -> None:
+        """Start nothing yet."""
+        self.settings = settings
+        self.clock = clock
+        self._embedded = EmbeddedServer(settings.data_dir) if settings.database_url is None else None
+        self._demo: DemoServer | None = None
+        self._source: Source | None = None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._running: tuple[Control, threading.Thread] | None = None
+        rate = DEMO_REQUESTS_PER_SECOND if settings.demo else settings.airtable_requests_per_second
+        self._pacer = Pacer(rate, settings.airtable_penalty_seconds, clock)
+
+    def __enter__(self) -> Self:
+        """Start or join the embedded server where no DATABASE_URL is set.
+
+        Raises:
+            EmbeddedServerError: it could not be started.
+        """
+        if self._embedded is not None:
+            self._embedded.acquire()
+        try:
+            self.conninfo = self._database()
+            self._engine = database.engine(self.conninfo)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take everything down again."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop a running import as interrupted, and everything that this process started."""
+        self._closing.set()
+        self.interrupt()
+        if self._demo is not None:
+            self._demo.stop()
+        if hasattr(self, "_engine"):
+            self._engine.dispose()
+        if self._embedded is not None:
+            self._embedded.release()
+
+    def hand_over(self) -> None:
+        """Leave the embedded server up for the process that this one is about to become."""
+        self._engine.dispose()
+        self._embedded = None
+
+    # The database
+
+    def prepare(self) -> None:
+        """Bring the tables up to date and make sure that the settings fit what the database holds.
+
+        Raises:
+            DatabaseError: PostgreSQL refuses or cannot be reached.
+            SourceMismatchError: the database holds another source.
+        """
+        database.migrate(self.conninfo)
+        self.tell_dead()
+        self.ask(lambda connection: check_source(runs.source_held(connection), self.settings.source))
+
+    def seed(self) -> None:
+        """Make the automations that every clinic may have (spec, section 2)."""
+        names = {name_key(name): name for name in SEEDED_AUTOMATIONS}
+        self.write(lambda connection: store.put_places(connection, {}, names))
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """Answer one question from the database.
+
+        Raises:
+            DatabaseError: PostgreSQL refuses or cannot be reached; one line for people.
+        """
+        with database.explained(self.conninfo), self._engine.connect() as connection:
+            return question(connection)
+
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """Make one change in a transaction of its own; raises as `ask` does."""
+        with database.explained(self.conninfo), self._engine.begin() as connection:
+            return change(connection)
+
+    def reset(self) -> None:
+        """Empty the database, so that another source may be imported.
+
+        Raises:
+            ImportRunningError: an import is running.
+        """
+        self.write(runs.reset)
+
+    def tell_dead(self) -> None:
+        """Mark imports whose process died as interrupted."""
+        for import_id in self.write(lambda connection: runs.tell_dead(connection, self.clock.now())):
+            log.warning("dead_import_told", import_id=import_id)
+
+    # Imports
+
+    def begin_import(self, order: Order, control: Control) -> Import:
+        """Take the lock and make the run's row; the caller runs it. Raises as `Import.begin` does."""
+        run = Import(self._make_plant(), order, control)
+        run.begin()
+        return run
+
+    def start_import(self, order: Order) -> int:
+        """Begin an import and run it in the background; answers its id. Raises as `Import.begin` does."""
+        control = Control()
+        with self._lock:
+            run = self.begin_import(order, control)
+            thread = threading.Thread(target=run.run, name=f"import-{run.import_id}", daemon=True)
+            self._running = (control, thread)
+            thread.start()
+        return run.import_id
+
+    def cancel_import(self, by: str) -> int:
+        """Ask the running import, of whatever process, to stop; answers its id.
+
+        Raises:
+            NoImportRunningError: nothing runs.
+        """
+        import_id = self.write(lambda connection: runs.request_cancel(connection, by, self.clock.now()))
+        if import_id is None:
+            raise NoImportRunningError("No import is running.")
+        return import_id
+
+    def interrupt(self) -> None:
+        """End this process's own import, as interrupted, and wait until its row says so."""
+        if self._running is not None:
+            control, thread = self._running
+            control.interrupt()
+            thread.join(STOP_SECONDS)
+
+    def wait_for_import(self) -> None:
+        """Wait until this process's own import has ended."""
+        if self._running is not None:
+            self._running[1].join()
+
+    # The server
+
+    def serve(self) -> None:
+        """What the server does beside answering: prepare, sweep, and the startup import in the background."""
+        self.prepare()
+        self.seed()
+        threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+        if self.settings.import_on_startup:
+            order = Order(Mode.INCREMENTAL, Trigger.STARTUP, "startup")
+            threading.Thread(target=self._start_up, args=(order,), name="startup", daemon=True).start()
+
+    def _start_up(self, order: Order) -> None:
+        try:
+            self.start_import(order)
+        except ProductError as error:
+            log.warning("startup_import_not_begun", code=error.code)
+
+    def _sweep(self) -> None:
+        while not self._closing.wait(SWEEP_SECONDS):
+            try:
+                self.tell_dead()
+            except DatabaseError as error:
+                log.failure("sweep_failed", error)
+
+    # Reports
+
+    def status(self) -> reports.StatusReport:
+        """Whether an import runs and how far it is, what the scheduler does, and the last success."""
+        return self.ask(lambda connection: reports.status(connection, self.settings, self.clock.now()))
+
+    def history(self, limit: int) -> reports.HistoryReport:
+        """The newest imports, newest first."""
+        return self.ask(lambda connection: reports.history(connection, limit))
+
+    def stats(self) -> reports.StatsReport:
+        """The figures of all live data, and whether they are what they should be."""
+        return self.ask(lambda connection: reports.stats(connection, self.settings))
+
+    def health(self) -> reports.HealthReport:
+        """Whether everything is as it should be; a database that is down is an answer, not an error."""
+        try:
+            return self.ask(
+                lambda connection: reports.health(connection, self.settings, self.clock.now(), __version__)
+            )
+        except DatabaseError:
+            return reports.down(__version__)
+
+    def require_import(self) -> None:
+        """Make sure that there is something to report.
+
+        Raises:
+            NothingImportedError: no import has begun in this database yet.
+        """
+        if not self.ask(queries.has_imports):
+            raise NothingImportedError(
+                "The database is empty: nothing has been imported yet. Run `make import-manual`."
+            )
+
+    def test_connection(self) -> ConnectionReport:
+        """Ask Airtable for one page, and say which columns it lacks."""
+        source = self._make_source()
+        reader = Reader(source, self._pacer, self.clock, ReadingState(self.clock))
+        return probe(reader, source, self.settings.source, self.clock)
+
+    # Parts
+
+    def _database(self) -> str:
+        """The libpq URI of the database; demo data live in one of their own in the embedded server."""
+        if self._embedded is None:
+            assert self.settings.database_url is not None  # noqa: S101 (the constructor decided by it)
+            return self.settings.database_url.get_secret_value()
+        return self._embedded.ensure_database(DEMO_DATABASE if self.settings.demo else REAL_DATABASE)
+
+    def _make_plant(self) -> Plant:
+        source = self._make_source()
+        return Plant(
+            engine=self._engine,
+            conninfo=self.conninfo,
+            source=source,
+            identity=self.settings.source,
+            ruleset=Ruleset(source.columns, self.settings.booking_years, self.settings.timezone),
+            max_delete_percent=self.settings.max_delete_percent,
+            pacer=self._pacer,
+            clock=self.clock,
+        )
+
+    def _make_source(self) -> Source:
+        """Where to read; the demo's server is started when it is first needed."""
+        if self._source is None:
+            self._source = self._demo_source() if self.settings.demo else real_source(self.settings)
+        return self._source
+
+    def _demo_source(self) -> Source:
+        self._demo = demo_server(self.clock.now)
+        columns = {column: column.value for column in Column}
+        return Source(self._demo.start(), DEMO_BASE_ID, DEMO_TABLE_NAME, None, columns, DEMO_TOKEN)
+
+
+_current: list[Service] = []
+
+
+def current() -> Service:
+    """The server's one service.
+
+    Raises:
+        RuntimeError: no server runs in this process.
+    """
+    if not _current:
+        raise RuntimeError("There is no service: start the app with `make start`.")
+    return _current[0]
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    """Everything that lives as long as the server; undone when it ends."""
+    settings = from_environment()
+    logs.configure(settings.log_dir, terminal=True)
+    service = Service(settings)
+    await asyncio.to_thread(service.__enter__)
+    try:
+        await asyncio.to_thread(service.serve)
+        _current.append(service)
+        gc.collect()
+        gc.freeze()  # every page run ends in a full collection; what is loaded by now never goes
+        log.info("server_started", version=__version__, source="demo" if settings.demo else "airtable")
+        yield
+    finally:
+        _current.clear()
+        await asyncio.to_thread(service.close)
+        log.info("server_stopped")
+        logs.close()
+
+
+def real_source(settings: Settings) -> Source:
+    """The Airtable table that the settings name."""
+    assert settings.airtable_api_key is not None  # noqa: S101 (checked when the settings were read)
+    assert settings.airtable_base_id is not None  # noqa: S101 (checked when the settings were read)
+    return Source(
+        endpoint=settings.airtable_endpoint_url,
+        base=settings.airtable_base_id,
+        table=settings.airtable_table_name,
+        view=settings.airtable_view,
+        columns=settings.columns,
+        key=settings.airtable_api_key.get_secret_value(),
+    )

@@ -1,0 +1,314 @@
+"""The settings: read once from the environment and `.env`, checked as a whole, immutable afterwards.
+
+The only module that knows the names of variables (spec, section 4).
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from tzlocal import get_localzone_name
+
+from core.errors import SettingsError
+from core.records import REQUIRED_COLUMNS, Column
+
+ROOT = Path(__file__).resolve().parent.parent
+AIRTABLE_URL = "https://api.airtable.com"
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+FIELD_ID = re.compile(r"fld[A-Za-z0-9]+")
+
+
+def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    def parts(value: str) -> tuple[Any, ...]:
+        return tuple(read(part.strip()) for part in value.split(",") if part.strip())
+
+    return parts
+
+
+def _hour(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 23:  # noqa: PLR2004 (a day's last hour)
+        raise ValueError(f"{text} is no hour from 0 to 23")
+    return int(text)
+
+
+def _hours(value: str) -> tuple[int, ...]:
+    hours: tuple[int, ...] = _list_of(_hour)(value)
+    if not hours or len(set(hours)) < len(hours):
+        raise ValueError("name hours of the day, each once, such as 6,18")
+    return tuple(sorted(hours))
+
+
+def _year(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{4}", text):
+        raise ValueError(f"{text} is no year of four digits")
+    return text
+
+
+def _years(value: str) -> tuple[str, ...]:
+    years: tuple[str, ...] = _list_of(_year)(value)
+    if not years:
+        raise ValueError("name at least one year, such as 2025")
+    return tuple(dict.fromkeys(years))
+
+
+def _off_or(value: str) -> str | None:
+    return None if value.lower() == "off" else value
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"{value} is no time zone; name one such as America/New_York") from None
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+        raise ValueError("give an address such as https://api.airtable.com, without user or query")
+    return value.rstrip("/")
+
+
+def _libpq(value: str) -> SecretStr:
+    uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value)
+    try:
+        conninfo_to_dict(uri)
+    except ProgrammingError:  # its text may quote the password
+        raise ValueError("is no libpq URI such as postgresql://user:password@host:5432/name") from None
+    return SecretStr(uri)
+
+
+def _folder(value: str) -> Path:
+    return (ROOT / Path(value).expanduser()).resolve()
+
+
+def _token(value: str) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("has a character that no token has; copy it again")
+    return SecretStr(value)
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"\[?[A-Za-z0-9.:-]+\]?", value):
+        raise ValueError("give an address or a host's name, such as 127.0.0.1")
+    return value.strip("[]")
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        raise ValueError("give the name of an HTTP header, such as X-Forwarded-User")
+    return value
+
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int | None, BeforeValidator(_off_or), Field(ge=0)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
+
+
+class Settings(BaseModel):
+    """All settings; a field's alias is its variable's name (spec, section 4)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+    airtable_api_key: Annotated[SecretStr, BeforeValidator(_token)] | None = Field(
+        None, alias="AIRTABLE_API_KEY"
+    )
+    airtable_base_id: str | None = Field(None, alias="AIRTABLE_BASE_ID")
+    airtable_table_name: str = Field("Conversations", alias="AIRTABLE_TABLE_NAME")
+    airtable_view: str | None = Field(None, alias="AIRTABLE_VIEW")
+    airtable_endpoint_url: Annotated[str, BeforeValidator(_url)] = Field(
+        AIRTABLE_URL, alias="AIRTABLE_ENDPOINT_URL"
+    )
+    airtable_requests_per_second: Rate = Field(5.0, alias="AIRTABLE_REQUESTS_PER_SECOND")
+    airtable_penalty_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        30.0, alias="AIRTABLE_PENALTY_SECONDS"
+    )
+    columns: dict[Column, str]
+    database_url: Annotated[SecretStr, BeforeValidator(_libpq)] | None = Field(None, alias="DATABASE_URL")
+    data_dir: Folder = Field(ROOT / ".data", alias="DATA_DIR")
+    log_dir: Folder = Field(ROOT / "logs", alias="LOG_DIR")
+    timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(alias="TIMEZONE")
+    schedule_hours: Annotated[tuple[int, ...], BeforeValidator(_hours)] = Field(
+        (6, 18), alias="SCHEDULE_HOURS"
+    )
+    reconcile_day: Annotated[
+        Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "off"],
+        BeforeValidator(str.lower),
+    ] = Field("sunday", alias="RECONCILE_DAY")
+    import_on_startup: bool = Field(default=True, alias="IMPORT_ON_STARTUP")
+    booking_years: Annotated[tuple[str, ...], BeforeValidator(_years)] = Field(
+        ("2025",), alias="BOOKING_YEARS"
+    )
+    max_delete_percent: Percent = Field(20.0, alias="MAX_DELETE_PERCENT")
+    expected_conversations: Count = Field(20077, alias="EXPECTED_CONVERSATIONS")
+    expected_bookings: Count = Field(3122, alias="EXPECTED_BOOKINGS")
+    expected_leads: Count = Field(13908, alias="EXPECTED_LEADS")
+    expected_engaged: Count = Field(7910, alias="EXPECTED_ENGAGED")
+    expected_as_of: date | None = Field(None, alias="EXPECTED_AS_OF")
+    expected_tolerance_percent: Percent = Field(0.0, alias="EXPECTED_TOLERANCE_PERCENT")
+    alert_urls: SecretStr | None = Field(None, alias="ALERT_URLS")
+    api_token: Annotated[SecretStr, BeforeValidator(_token)] | None = Field(None, alias="API_TOKEN")
+    dashboard_password: SecretStr | None = Field(None, alias="DASHBOARD_PASSWORD")
+    dashboard_viewer_password: SecretStr | None = Field(None, alias="DASHBOARD_VIEWER_PASSWORD")
+    trusted_user_header: Annotated[str, BeforeValidator(_header)] | None = Field(
+        None, alias="TRUSTED_USER_HEADER"
+    )
+    operators: Annotated[tuple[str, ...], BeforeValidator(_list_of(str))] = Field((), alias="OPERATORS")
+    host: Annotated[str, BeforeValidator(_host)] = Field("127.0.0.1", alias="HOST")
+    port: int = Field(8501, ge=1, le=65535, alias="PORT")
+
+    @property
+    def demo(self) -> bool:
+        """Whether the made-up records are the source: where no key is set."""
+        return self.airtable_api_key is None
+
+    @property
+    def source(self) -> str:
+        """What a database holds, as the first import records it (spec, section 1)."""
+        if self.demo:
+            return "demo"
+        view = f", view {self.airtable_view}" if self.airtable_view else ""
+        return (
+            f"base {self.airtable_base_id}, table {self.airtable_table_name}{view} "
+            f"at {self.airtable_endpoint_url}"
+        )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether people or programs must identify themselves (spec, section 9)."""
+        return any((self.api_token, self.dashboard_password, self.trusted_user_header))
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server is bound to this machine alone."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def load(environ: Mapping[str, str], env_file: Path = ROOT / ".env") -> Settings:
+    """Read the settings from `environ`, then `env_file`; a blank value is not set.
+
+    Raises:
+        SettingsError: one line for each fault, all faults at once, each naming its variable.
+    """
+    values = _values(environ, env_file)
+    columns, faults = _columns(values)
+    faults += _together(values)
+    if "TIMEZONE" not in values:
+        values["TIMEZONE"] = _machine_zone()
+    try:
+        settings = Settings.model_validate({**values, "columns": columns})
+    except ValidationError as error:
+        faults = [_line(fault["loc"][0], fault["msg"]) for fault in error.errors()] + faults
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def from_environment() -> Settings:
+    """The settings of this process; raises as `load` does."""
+    return load(os.environ)
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The settings in force by variable name, as text for people; secrets say only that they are set."""
+    shown = {
+        field.alias: _shown(getattr(settings, name))
+        for name, field in Settings.model_fields.items()
+        if field.alias
+    }
+    fields = {column_variable(column): settings.columns.get(column, "none") for column in Column}
+    return shown | fields
+
+
+def column_variable(column: Column) -> str:
+    """The variable that renames a column."""
+    return f"AIRTABLE_FIELD_{column.name}"
+
+
+def _machine_zone() -> str:
+    try:
+        return get_localzone_name() or "UTC"
+    except (OSError, ValueError, KeyError, LookupError):
+        return "UTC"
+
+
+def _values(environ: Mapping[str, str], env_file: Path) -> dict[str, Any]:
+    """Every value that is set, trimmed; the environment wins over the file."""
+    try:
+        file = dotenv_values(env_file, interpolate=False)
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{env_file.name}: cannot be read; it must be a text file in UTF-8.") from None
+    merged: dict[str, Any] = {}
+    for values in (file, environ):
+        merged |= {name: value.strip() for name, value in values.items() if value and value.strip()}
+    return merged
+
+
+def _columns(values: Mapping[str, str]) -> tuple[dict[Column, str], list[str]]:
+    """The outside name of each column that the table has, and what is wrong with them."""
+    named = {column: values.get(column_variable(column), column.value) for column in Column}
+    columns = {column: name for column, name in named.items() if name.lower() != "none"}
+    faults = [
+        _line(column_variable(column), "the table must have this column; name it")
+        for column in sorted(REQUIRED_COLUMNS - columns.keys())
+    ]
+    ids = [column for column, name in columns.items() if FIELD_ID.fullmatch(name)]
+    if 0 < len(ids) < len(columns):
+        faults += [
+            _line(column_variable(column), "other columns are given as field ids; give this one's id too")
+            for column in columns
+            if column not in ids
+        ]
+    for column, name in columns.items():
+        if list(columns.values()).count(name) > 1:
+            faults.append(_line(column_variable(column), f"the column {name} is named twice"))
+    return columns, faults
+
+
+def _together(values: Mapping[str, str]) -> list[str]:
+    """Faults that show only when several settings are seen together."""
+    faults = []
+    if "AIRTABLE_API_KEY" in values and "AIRTABLE_BASE_ID" not in values:
+        faults.append(_line("AIRTABLE_BASE_ID", "missing; AIRTABLE_API_KEY is set, so name the base (app…)"))
+    if "AIRTABLE_API_KEY" not in values:
+        faults += [
+            _line(
+                "AIRTABLE_API_KEY", f"missing; {name} is set, so give a token, or remove {name} for the demo"
+            )
+            for name in ("AIRTABLE_BASE_ID", "AIRTABLE_ENDPOINT_URL")
+            if name in values
+        ]
+    if "DASHBOARD_VIEWER_PASSWORD" in values and "DASHBOARD_PASSWORD" not in values:
+        faults.append(_line("DASHBOARD_PASSWORD", "missing; DASHBOARD_VIEWER_PASSWORD is set"))
+    elif "DASHBOARD_PASSWORD" in values and values["DASHBOARD_PASSWORD"] == values.get(
+        "DASHBOARD_VIEWER_PASSWORD"
+    ):
+        faults.append(_line("DASHBOARD_VIEWER_PASSWORD", "must differ from DASHBOARD_PASSWORD"))
+    return faults
+
+
+def _line(variable: str | int, message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{variable}: {text[0].lower()}{text[1:]}."
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "set"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return "off" if value is None else str(value)
