@@ -21,6 +21,7 @@ from pyairtable import Api
 from pyairtable.formulas import CREATED_TIME, IS_AFTER, LAST_MODIFIED_TIME, OR, RECORD_ID
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
 from tenacity.stop import stop_base
+from tenacity.wait import wait_base
 
 from core.clock import Clock
 from core.errors import (
@@ -41,11 +42,24 @@ from core.pacer import Pacer
 from core.records import Column
 
 PAGE_SIZE = 100
-CONNECT_SECONDS, READ_SECONDS = 10, 30
-TRIES, TRY_SECONDS = 6, 60
-RESTARTS = 8
-RATE_WAIT_SECONDS = 300.0
 LEAST_RATE_WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a reader goes on trying, in seconds and times (spec, section 3: reader failures)."""
+
+    connect_seconds: int = 10
+    read_seconds: int = 30
+    tries: int = 6
+    request_seconds: float = 60.0
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 16.0
+    rate_wait_seconds: float = 300.0
+    restarts: int = 8
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +121,9 @@ class Page:
 class ReadingState:
     """What the readers of one run share: the wish to stop, and what they have been through."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, patience: Patience) -> None:
         """Nothing has happened yet."""
+        self.patience = patience
         self.stop = threading.Event()
         self.retries = 0
         self.rate_waited = 0.0
@@ -143,7 +158,7 @@ class ReadingState:
         with self._lock:
             self.retries += 1
             self.rate_waited += max(penalty, LEAST_RATE_WAIT_SECONDS)
-            over = self.rate_waited > RATE_WAIT_SECONDS
+            over = self.rate_waited > self.patience.rate_wait_seconds
         if over:
             raise RateLimitError(
                 "Airtable's rate limit was met again and again: another program is using up this base's "
@@ -153,7 +168,7 @@ class ReadingState:
 
 
 class _Patience(stop_base):
-    """A request's time is up after 60 s; waiting for rate limits has a budget of its own."""
+    """A request's time is up; waiting for rate limits has a budget of its own."""
 
     def __init__(self, state: ReadingState, clock: Clock) -> None:
         self._state, self._clock = state, clock
@@ -161,7 +176,21 @@ class _Patience(stop_base):
 
     def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 (tenacity's signature)
         spent = self._clock.monotonic() - self._began - (self._state.rate_waited - self._waited)
-        return spent >= TRY_SECONDS
+        return spent >= self._state.patience.request_seconds
+
+
+class _Pause(wait_base):
+    """The wait before the next try: exponential with jitter, at least what `Retry-After` asked for."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        asked = error.retry_after if isinstance(error, RetryableSourceError) else 0.0
+        backoff = self._patience.first_pause_seconds * math.pow(2, retry_state.attempt_number - 1)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
+        return max(asked, min(backoff, self._patience.longest_pause_seconds) * jitter)
 
 
 class Reader:
@@ -175,7 +204,7 @@ class Reader:
         self._state = state
         self._api = Api(
             source.key,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            timeout=(state.patience.connect_seconds, state.patience.read_seconds),
             retry_strategy=None,
             endpoint_url=source.endpoint,
         )
@@ -194,7 +223,7 @@ class Reader:
             SourceError: nothing that trying again mends, or tried often enough.
             StoppedError: the run was asked to stop.
         """
-        for _ in range(RESTARTS):
+        for _ in range(self._state.patience.restarts):
             try:
                 yield from self._from_first_page(listing)
             except ListingExpiredError:
@@ -202,7 +231,7 @@ class Reader:
             else:
                 return
         raise ListingExpiredError(
-            f"Airtable dropped the listing {RESTARTS} times before it was read to its end. "
+            f"Airtable dropped the listing {self._state.patience.restarts} times before its end was read. "
             "Run the import again at a quieter time."
         )
 
@@ -237,8 +266,10 @@ class Reader:
         """One request with its tries: 6, or 60 s (spec, section 3)."""
         for attempt in Retrying(
             retry=retry_if_exception_type(RetryableSourceError),
-            stop=stop_any(stop_after_attempt(TRIES), _Patience(self._state, self._clock)),
-            wait=_pause,
+            stop=stop_any(
+                stop_after_attempt(self._state.patience.tries), _Patience(self._state, self._clock)
+            ),
+            wait=_Pause(self._state.patience),
             sleep=self._state.sleep,
             before_sleep=lambda _: self._state.count_retry(),
             reraise=True,
@@ -402,11 +433,3 @@ def _retry_after(response: requests.Response) -> float:
     """`Retry-After` in seconds, 0 without one; a date there is rare and not worth reading."""
     text = response.headers.get("Retry-After", "")
     return float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text) else 0.0
-
-
-def _pause(state: RetryCallState) -> float:
-    """The wait before the next try: exponential with jitter, at least what `Retry-After` asked for."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, RetryableSourceError) else 0.0
-    backoff = min(0.25 * math.pow(2, state.attempt_number), 16.0)
-    return max(asked, backoff * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from core import airtable, queries, runs
-from core.airtable import Listing, Page, Reader, ReadingState, Source
+from core.airtable import PATIENCE, Listing, Page, Patience, Reader, ReadingState, Source
 from core.batches import Batches
 from core.clock import Clock
 from core.control import Control, EndingError
@@ -64,6 +64,7 @@ class Plant:
     max_delete_percent: float
     pacer: Pacer
     clock: Clock
+    patience: Patience = PATIENCE
     committed: Callable[[int], None] = lambda _: None
     """Called after each commit with the batch's number; tests end the process in it."""
 
@@ -87,7 +88,7 @@ class Import:
         self._plant = plant
         self._order = order
         self._control = control
-        self._reading = ReadingState(plant.clock)
+        self._reading = ReadingState(plant.clock, plant.patience)
         self._progress = Progress(plant.clock, self._reading, plant.clock.monotonic())
         self._seen = Seen()
         self._hold = Hold(plant.engine, plant.clock, control.pause, self._seen.open)

@@ -140,7 +140,7 @@ KEEP_TOTALS = text("""
     UPDATE import_logs
     SET conversations = :conversations, bookings = :bookings, leads = :leads, engaged = :engaged,
         inconsistencies = CAST(:inconsistencies AS jsonb)
-    WHERE id = :id
+    WHERE id = :id AND status = 'running'
 """)
 
 REQUEST_CANCEL = text(f"""

@@ -28,7 +28,7 @@ PUT = text("""
     ON CONFLICT (external_id) DO UPDATE SET outcome = excluded.outcome
 """)
 
-COUNT = text("SELECT outcome, count(*) FROM seen GROUP BY outcome")
+COUNT = text("SELECT outcome, count(*) AS records FROM seen GROUP BY outcome")
 
 # Live conversations and open rejections that this import did not read.
 READ_UNSEEN = text("""
@@ -78,7 +78,7 @@ class Seen:
 
     def counts(self, connection: Connection) -> dict[Outcome, int]:
         """How many records became what."""
-        return {Outcome(outcome): count for outcome, count in connection.execute(COUNT).tuples()}
+        return {Outcome(row.outcome): row.records for row in connection.execute(COUNT)}
 
     def unseen(self, connection: Connection) -> list[str]:
         """The external ids of what is live or rejected here and was not read, in byte order."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from core import __version__, database, queries, reports, runs, store
 from core import log as logs
-from core.airtable import Reader, ReadingState, Source
+from core.airtable import PATIENCE, Reader, ReadingState, Source
 from core.clock import Clock
 from core.control import Control
 from core.demo import DEMO_BASE_ID, DEMO_TABLE_NAME, DEMO_TOKEN
@@ -240,7 +240,7 @@ class Service:
     def test_connection(self) -> ConnectionReport:
         """Ask Airtable for one page, and say which columns it lacks."""
         source = self._make_source()
-        reader = Reader(source, self._pacer, self.clock, ReadingState(self.clock))
+        reader = Reader(source, self._pacer, self.clock, ReadingState(self.clock, PATIENCE))
         return probe(reader, source, self.settings.source, self.clock)
 
     # Parts

@@ -56,20 +56,38 @@ def postmaster(data_dir: Path) -> int:
     return int((data_dir / "postgres/cluster/postmaster.pid").read_text(encoding="utf-8").split()[0])
 
 
+def command(pid: int | str) -> list[str]:
+    """A process's words: none once it is dead or a zombie. Unlike most of /proc, any user may read them."""
+    with suppress(OSError):
+        words = Path("/proc", str(pid), "cmdline").read_bytes().decode(errors="replace").split("\0")
+        return words if words[0] else []
+    return []
+
+
 def servers(data_dir: Path) -> set[int]:
-    """Every living process that works below the data folder, whatever files say."""
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if process.joinpath("cwd").readlink().is_relative_to(data_dir.resolve()):
-                found.add(int(process.name))
-    return found
+    """Every living program of PostgreSQL that was started for the data folder, whatever files say."""
+    places = (f"{data_dir.resolve()}/", str(socket_folder(EmbeddedServer(data_dir))))
+    return {
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if (words := command(process.name))
+        and Path(words[0]).name in {"postgres", "initdb", "pg_ctl"}
+        and any(place in word for place in places for word in words)
+    }
 
 
 def status(pid: int, name: str) -> str:
     """One line of what the kernel says about a process (proc_pid_status(5))."""
     lines = Path("/proc", str(pid), "status").read_text(encoding="utf-8").splitlines()
     return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone or a zombie: it listens nowhere any more."""
+    try:
+        return status(pid, "State").startswith("Z")
+    except OSError:
+        return True
 
 
 def capabilities(pid: int) -> set[int]:
@@ -112,9 +130,11 @@ def fresh() -> Iterator[Path]:
 def lent(prepared: Path, data_dir: Path) -> Iterator[None]:
     """Move the prepared cluster into a data folder, and back where every process has left it."""
     (prepared / "postgres").rename(data_dir / "postgres")
-    yield
-    wait_until(lambda: not servers(data_dir))
-    (data_dir / "postgres").rename(prepared / "postgres")
+    try:
+        yield
+    finally:
+        wait_until(lambda: not servers(data_dir))
+        (data_dir / "postgres").rename(prepared / "postgres")
 
 
 @pytest.fixture
@@ -134,9 +154,9 @@ def copied(fresh: Path, prepared: Path) -> Path:
 @contextmanager
 def user(data_dir: Path, prefix: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
     """Another process that is about to acquire the server; killed afterwards where it still lives."""
-    command = [*prefix, sys.executable, "-c", USER, str(data_dir)]
+    words = [*prefix, sys.executable, "-c", USER, str(data_dir)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -297,29 +317,23 @@ def test_takes_up_what_a_killed_user_left(used: Path) -> None:
         running = postmaster(used)
         killed.kill()
         killed.wait(DEADLINE)
-    server = EmbeddedServer(used)
-    server.acquire()
-    assert postmaster(used) == running
-    assert answers(url)
-    server.release()
+    with EmbeddedServer(used):
+        assert postmaster(used) == running
+        assert answers(url)
     assert wait_until(lambda: not servers(used))
 
 
 def test_restarts_a_killed_server(used: Path) -> None:
-    """After its postmaster was killed, one that still computes for it included, it starts again."""
-    server = EmbeddedServer(used)
-    server.acquire()
-    url = server.ensure_database("data")
-    with psycopg.connect(url) as busy:
+    """After its postmaster was killed it starts again, also where a backend still computes for the dead one."""
+    with EmbeddedServer(used) as server, psycopg.connect(server.conninfo("postgres")) as busy:
         busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 4000000)")
         killed = postmaster(used)
         os.kill(killed, signal.SIGKILL)
-        assert wait_until(lambda: killed not in servers(used))
-        assert servers(used), "no backend outlived it: the statement is too short"
+        assert wait_until(lambda: ended(killed))
+        assert command(busy.info.backend_pid), "no backend outlived it: the statement is too short"
         with EmbeddedServer(used):
             assert postmaster(used) != killed
-            assert answers(url)
-        server.release()
+            assert answers(server.conninfo("postgres"))
         busy.close()
 
 

@@ -414,6 +414,20 @@ def test_head_and_body_leave_in_one_packet(protocol: Protocol) -> None:
     assert received.endswith(b"}")
 
 
+@pytest.mark.parametrize("sent", [b"NONSENSE / HTTP/1.1\r\n\r\n", b"\xff\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+def test_what_is_no_request_disturbs_nobody(
+    protocol: Protocol, capfd: pytest.CaptureFixture[str], sent: bytes
+) -> None:
+    """It is answered with an error, and the terminal stays quiet."""
+    with DemoServer(lambda request: protocol.answer(request, NOW), lambda: NOW) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(sent)
+            received = connection.makefile("rb").read()
+    assert b"Error" in received
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_stopped_server_leaves_nothing(protocol: Protocol, capfd: pytest.CaptureFixture[str]) -> None:
     """Stopping ends idle connections, their threads and the port; nothing was written to the terminal."""
     before = set(threading.enumerate())

@@ -1,0 +1,115 @@
+"""Figures, moments and spans as people read them: pure, the same on every page."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from core.periods import Period, Unit
+from core.rates import percent
+
+NOTHING = "–"
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def number(count: int | None) -> str:
+    """A count with its thousands separated."""
+    return NOTHING if count is None else f"{count:,}".replace("-", "−")
+
+
+def rate(count: int, of: int, places: int = 1) -> str:
+    """A rate, `15.6 %`; a dash over nothing."""
+    return f"{percent(count, of, places):.{places}f} %" if of else NOTHING
+
+
+def share(count: int, of: int) -> str:
+    """The counts behind a rate, `3,122 of 20,077`."""
+    return f"{number(count)} of {number(of)}"
+
+
+def signed(value: float, places: int = 0) -> str:
+    """A difference with its sign, `+12` or `−3`; zero has none."""
+    rounded = round(value, places)
+    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
+    return f"{sign}{abs(rounded):,.{places}f}"
+
+
+def change(now: int, then: int) -> str | None:
+    """How a count changed, `+12.5 %`; null where there was nothing to change from."""
+    return f"{signed(percent(now - then, then, 1), 1)} %" if then else None
+
+
+def day(value: date) -> str:
+    """`24 Nov 2026`."""
+    return f"{value.day} {value:%b} {value.year:04d}"
+
+
+def moment(value: datetime | None, zone: ZoneInfo) -> str:
+    """`24 Nov 2026, 06:00 EST`: in a zone, which is named."""
+    if value is None:
+        return NOTHING
+    local = value.astimezone(zone)
+    return f"{day(local)}, {local:%H:%M} {zone_name(local)}"
+
+
+def soon(value: datetime | None, now: datetime, zone: ZoneInfo) -> str:
+    """A moment near now, `today 18:00 EST`."""
+    if value is None:
+        return NOTHING
+    local, today = value.astimezone(zone), now.astimezone(zone).date()
+    near = {today: "today", today + timedelta(days=1): "tomorrow", today - timedelta(days=1): "yesterday"}
+    named = near.get(local.date())
+    return f"{named} {local:%H:%M} {zone_name(local)}" if named else moment(value, zone)
+
+
+def zone_name(local: datetime) -> str:
+    """The zone's own short name, or its distance from UTC where it has none."""
+    name = local.tzname() or "UTC"
+    return name if name[0].isalpha() else f"UTC{name}".replace("-", "−")
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit: `5 minutes ago`."""
+    if seconds < MINUTE:
+        return "just now"
+    for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if seconds >= size:
+            break
+    count = int(seconds // size)
+    return f"{count:,} {name}{'s' if count > 1 else ''} ago"
+
+
+def duration(seconds: float | None) -> str:
+    """How long something took: `3.2 s`, `2 min 5 s`, `1 h 4 min`."""
+    if seconds is None:
+        return NOTHING
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 (tenths matter below)
+    whole = round(seconds)
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    return f"{whole // HOUR:,} h {whole % HOUR // MINUTE} min"
+
+
+def span(period: Period) -> str:
+    """A period by its dates, `1–31 Oct 2025`."""
+    first, last = period.first, period.last
+    if first is None or last is None:
+        return f"from {day(first)}" if first else f"until {day(last)}" if last else "all time"
+    if first == last:
+        return day(first)
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{day(last)}"
+    start = f"{first.day} {first:%b}" if first.year == last.year else day(first)
+    return f"{start} – {day(last)}"
+
+
+def bucket(start: date, unit: Unit) -> str:
+    """A day, week or month by name."""
+    if unit is Unit.MONTH:
+        return f"{start:%B} {start.year:04d}"
+    return f"Week of {day(start)}" if unit is Unit.WEEK else f"{start:%a} {day(start)}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Parts one after the other, separated by a middle dot."""
+    return " · ".join(part for part in parts if part)
