@@ -5,9 +5,8 @@ Days are days of `TIMEZONE`; weeks start on Monday (spec, section 10).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 # More steps than this are not filled with zeros: a date in the year 0001 must not draw 700,000 bars.
 MOST_BUCKETS = 2000
@@ -104,7 +103,7 @@ def following(start: date, unit: Unit) -> date:
 
 
 def buckets(first: date, last: date, unit: Unit) -> list[date] | None:
-    """The start of every bucket from one day to another; null where they would be more than `MOST_BUCKETS`."""
+    """The start of every bucket between two days; null where they would be more than `MOST_BUCKETS`."""
     days = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 28}[unit]
     if (last - first).days // days > MOST_BUCKETS:
         return None
@@ -135,15 +134,11 @@ def fitting_unit(first: date, last: date) -> Unit:
     return Unit.WEEK if days <= 550 else Unit.MONTH  # noqa: PLR2004 (a year and a half of weeks)
 
 
-def slots_between(after: datetime, until: datetime, hours: tuple[int, ...], zone: ZoneInfo) -> int:
-    """How many moments of the schedule lie after one moment and not after another (both aware)."""
-    day, last = after.astimezone(zone).date(), until.astimezone(zone).date()
-    slots = 0
-    while day <= last:
-        moments = (datetime.combine(day, time(hour), zone) for hour in hours)
-        slots += sum(after < moment <= until for moment in moments)
-        day += DAY
-    return slots
+def overlap(one: Period, other: Period) -> Period:
+    """The days that lie in both."""
+    firsts = [day for day in (one.first, other.first) if day]
+    lasts = [day for day in (one.last, other.last) if day]
+    return Period(max(firsts, default=None), min(lasts, default=None))
 
 
 def _same_day(day: date, year: int, month: int) -> date:

@@ -87,13 +87,25 @@ READ_HAS_TABLES = text("SELECT to_regclass('import_logs') IS NOT NULL")
 
 READ_DATA_VERSION = text("SELECT coalesce(max(id), 0) FROM import_logs WHERE changed_data")
 
+# A heartbeat without jobs is the last word of a server that has stopped.
 READ_SCHEDULER = text("""
     SELECT s.paused, s.changed_by, s.changed_at, h.seen_at, h.timezone, h.jobs
     FROM (SELECT) AS one
     LEFT JOIN scheduler_state s ON true
     LEFT JOIN LATERAL (
-        SELECT * FROM scheduler_heartbeats WHERE seen_at > :alive_since ORDER BY seen_at DESC LIMIT 1
+        SELECT * FROM scheduler_heartbeats
+        WHERE seen_at > :alive_since AND jobs <> '[]' ORDER BY seen_at DESC LIMIT 1
     ) h ON true
+""")
+
+
+READ_SLOT_MISSED = text("""
+    SELECT EXISTS (
+        SELECT FROM scheduler_slots
+        WHERE state = 'missed' AND slot_at > coalesce(
+            (SELECT started_at FROM import_logs WHERE status = 'succeeded' ORDER BY id DESC LIMIT 1),
+            '-infinity')
+    )
 """)
 
 
@@ -174,6 +186,11 @@ def data_version(connection: Connection) -> int:
 def scheduler(connection: Connection, alive_since: datetime) -> RowMapping:
     """Whether the schedule is paused and by whom, and the newest heartbeat since a moment."""
     return connection.execute(READ_SCHEDULER, {"alive_since": alive_since}).mappings().one()
+
+
+def slot_missed(connection: Connection) -> bool:
+    """Whether a slot was missed that no import since has made up for."""
+    return bool(connection.scalar(READ_SLOT_MISSED))
 
 
 def _later_years(booking_years: Sequence[str]) -> str:

@@ -182,6 +182,13 @@ class StatsReport(Report):
     validation: Validation
 
 
+class BriefHealthReport(Report):
+    """`GET /health` as anonymous callers of a guarded server see it."""
+
+    status: Literal["ok", "degraded", "down"]
+    version: str
+
+
 class DatabaseHealth(Report):
     """Whether PostgreSQL answers."""
 
@@ -236,10 +243,11 @@ def status(connection: Connection, settings: Settings, now: datetime) -> StatusR
 
 def scheduler(beat: RowMapping, settings: Settings) -> SchedulerState:
     """The scheduler's part of the status, from `queries.scheduler`."""
-    jobs = [Job.model_validate(job) for job in beat["jobs"] or []]
+    paused = bool(beat["paused"])
+    jobs = [_job(job, paused=paused) for job in beat["jobs"] or []]
     moments = [job.next_run for job in jobs if job.next_run is not None]
     return SchedulerState(
-        running=beat["seen_at"] is not None and not beat["paused"],
+        running=beat["seen_at"] is not None and not paused,
         next_run=min(moments, default=None),
         timezone=beat["timezone"] or str(settings.timezone),
         jobs=jobs,
@@ -310,7 +318,8 @@ def health(connection: Connection, settings: Settings, now: datetime, version: s
     last = queries.last_ended(connection)
     beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
     alive = beat["seen_at"] is not None
-    troubled = bool(beat["paused"]) or (last is not None and last["status"] in {"failed", "partial"})
+    failed = last is not None and last["status"] in {"failed", "partial"}
+    troubled = bool(beat["paused"]) or failed or queries.slot_missed(connection)
     return HealthReport(
         status="degraded" if troubled else "ok",
         database=DatabaseHealth(status="ok"),
@@ -332,6 +341,11 @@ def down(version: str) -> HealthReport:
         data=DataHealth(conversations=None),
         version=version,
     )
+
+
+def _job(job: dict[str, object], *, paused: bool) -> Job:
+    """A job of the heartbeat; while the schedule is paused nothing will run."""
+    return Job.model_validate(job | {"nextRun": None} if paused else job)
 
 
 def _totals(row: RowMapping) -> Totals:

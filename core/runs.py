@@ -95,6 +95,8 @@ TELL_DEAD = """
 TELL_OTHERS_DEAD = text(f"{TELL_DEAD} RETURNING id")
 TELL_LOCKLESS_DEAD = text(f"{TELL_DEAD} AND NOT {IMPORT_LOCK_HELD} RETURNING id")
 
+READ_LOCKLESS = text(f"SELECT id FROM import_logs WHERE status = 'running' AND NOT {IMPORT_LOCK_HELD}")  # noqa: S608 (a constant of core.database)
+
 BEGIN = text("""
     INSERT INTO import_logs (trigger, triggered_by, mode, status, started_at, notes, fingerprint,
                              allow_mass_delete, heartbeat_at, progress)
@@ -204,6 +206,12 @@ def tell_dead(connection: Connection, now: datetime) -> list[int]:
     """Mark runs whose process died as interrupted; answers which."""
     values = {"now": now, "errors": json.dumps([DIED])}
     return list(connection.execute(TELL_LOCKLESS_DEAD, values).scalars())
+
+
+def lockless_id(connection: Connection) -> int | None:
+    """The import whose row says `running` while nobody holds the lock: dead, or regaining its connection."""
+    import_id: int | None = connection.scalar(READ_LOCKLESS)
+    return import_id
 
 
 def add_batch(connection: Connection, import_id: int, values: Mapping[str, object]) -> Stand | None:

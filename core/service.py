@@ -1,44 +1,66 @@
 """The composition root: builds everything from the settings, once a process, and takes it down again."""
 
-import asyncio
-import gc
+import os
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from core import __version__, database, queries, reports, runs, store
-from core import log as logs
+from core import __version__, database, queries, reports, runs, slots, store
 from core.airtable import PATIENCE, Reader, ReadingState, Source
 from core.clock import Clock
 from core.control import Control
 from core.demo import DEMO_BASE_ID, DEMO_TABLE_NAME, DEMO_TOKEN
 from core.demo.server import DemoServer, demo_server
 from core.embedded import EmbeddedServer
-from core.errors import DatabaseError, NoImportRunningError, NothingImportedError, ProductError
+from core.errors import (
+    DatabaseError,
+    ImportRunningError,
+    NoImportRunningError,
+    NothingImportedError,
+    ProductError,
+)
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
 from core.pacer import Pacer
+from core.people import People
 from core.probe import ConnectionReport, probe
 from core.records import Column
 from core.rules import SEEDED_AUTOMATIONS, Ruleset, name_key
-from core.runs import Mode, Trigger
-from core.settings import Settings, from_environment
+from core.runs import Mode, Status, Trigger
+from core.scheduler import Scheduler
+from core.settings import Settings
+from core.timetable import Timetable
 
 REAL_CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
 DEMO_DATABASE, REAL_DATABASE = "jointchiro_demo", "jointchiro"
 # The demo's server is our own and has no limit; its pages come as fast as they can be read.
 DEMO_REQUESTS_PER_SECOND = 1000.0
-STOP_SECONDS = 8.0
-# A dead run is told within a minute by any live process (spec, section 3).
-SWEEP_SECONDS = 20.0
+# An import that is asked to stop ends within its current batch; its row is told at the next start otherwise.
+STOP_SECONDS = 4.0
+# Between two imports the lock is free a moment after the row has ended, and held a moment before it is made.
+HANDOVER_SECONDS = 2.0
+HANDOVER_PAUSE_SECONDS = 0.05
+# How often it is looked whether the startup import has ended.
+WATCH_SECONDS = 0.2
 
 T = TypeVar("T")
 log = Log("server")
+schedule_log = Log("scheduler")
+
+
+class StoppingError(ProductError):
+    """Nothing new is begun by a process that is being stopped."""
+
+    code = "stopping"
+
+    def __init__(self) -> None:
+        """There is but one thing to say."""
+        super().__init__("The server is being stopped.")
 
 
 class Service:
@@ -54,6 +76,11 @@ class Service:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._running: tuple[Control, threading.Thread] | None = None
+        self._startup: threading.Thread | None = None
+        self._startup_fault: str | None = None
+        self._scheduler: Scheduler | None = None
+        self._suspected: int | None = None
+        self.people = People(settings, clock)
         rate = DEMO_REQUESTS_PER_SECOND if settings.demo else settings.airtable_requests_per_second
         self._pacer = Pacer(rate, settings.airtable_penalty_seconds, clock)
 
@@ -78,15 +105,19 @@ class Service:
         self.close()
 
     def close(self) -> None:
-        """Stop a running import as interrupted, and everything that this process started."""
+        """Stop a running import as interrupted, and everything that this process started; may be repeated."""
         self._closing.set()
+        if self._scheduler is not None:
+            self._scheduler.close()
         self.interrupt()
         if self._demo is not None:
             self._demo.stop()
+            self._demo = None
         if hasattr(self, "_engine"):
             self._engine.dispose()
         if self._embedded is not None:
             self._embedded.release()
+            self._embedded = None
 
     def hand_over(self) -> None:
         """Leave the embedded server up for the process that this one is about to become."""
@@ -138,6 +169,13 @@ class Service:
         for import_id in self.write(lambda connection: runs.tell_dead(connection, self.clock.now())):
             log.warning("dead_import_told", import_id=import_id)
 
+    def tell_dead_twice_seen(self) -> None:
+        """The same, of a run without its lock for the second time: one may be regaining its connection."""
+        suspected = self.ask(runs.lockless_id)
+        if suspected is not None and suspected == self._suspected:
+            self.tell_dead()
+        self._suspected = suspected
+
     # Imports
 
     def begin_import(self, order: Order, control: Control) -> Import:
@@ -147,14 +185,36 @@ class Service:
         return run
 
     def start_import(self, order: Order) -> int:
-        """Begin an import and run it in the background; answers its id. Raises as `Import.begin` does."""
+        """Begin an import and run it in the background; answers its id. Raises as `launch` does."""
+        return self.launch(order).import_id
+
+    def launch(self, order: Order) -> Import:
+        """Begin an import and run it in the background; its row exists when this returns.
+
+        Raises:
+            StoppingError: this process is being stopped.
+            ImportRunningError, SourceMismatchError, DatabaseError: as `Import.begin` does.
+        """
         control = Control()
         with self._lock:
-            run = self.begin_import(order, control)
+            if self._closing.is_set():
+                raise StoppingError
+            run = self._begin_after_handover(order, control)
             thread = threading.Thread(target=run.run, name=f"import-{run.import_id}", daemon=True)
             self._running = (control, thread)
             thread.start()
-        return run.import_id
+        return run
+
+    def _begin_after_handover(self, order: Order, control: Control) -> Import:
+        """Begin, trying again while the lock is held by nobody whose row says so: it is changing hands."""
+        until = self.clock.monotonic() + HANDOVER_SECONDS
+        while True:
+            try:
+                return self.begin_import(order, control)
+            except ImportRunningError as error:
+                if error.import_id is not None or self.clock.monotonic() > until:
+                    raise
+            self._closing.wait(HANDOVER_PAUSE_SECONDS)
 
     def cancel_import(self, by: str) -> int:
         """Ask the running import, of whatever process, to stop; answers its id.
@@ -169,39 +229,83 @@ class Service:
 
     def interrupt(self) -> None:
         """End this process's own import, as interrupted, and wait until its row says so."""
+        if self._lock.acquire(timeout=HANDOVER_SECONDS):  # one that is just beginning becomes known first
+            self._lock.release()
         if self._running is not None:
             control, thread = self._running
             control.interrupt()
             thread.join(STOP_SECONDS)
 
-    def wait_for_import(self) -> None:
-        """Wait until this process's own import has ended."""
-        if self._running is not None:
-            self._running[1].join()
-
     # The server
 
     def serve(self) -> None:
-        """What the server does beside answering: prepare, sweep, and the startup import in the background."""
+        """What the server does beside answering: prepare, schedule, and the startup import in the background.
+
+        Raises:
+            DatabaseError: PostgreSQL refuses or cannot be reached.
+            SourceMismatchError: the database holds another source.
+        """
         self.prepare()
         self.seed()
-        threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+        timetable = Timetable(
+            self.settings.timezone, self.settings.schedule_hours, self.settings.reconcile_day
+        )
+        self._scheduler = Scheduler(self, timetable, self.clock, _process_name(self.clock.now()))
+        self._scheduler.open(startup_import=self.settings.import_on_startup)
         if self.settings.import_on_startup:
-            order = Order(Mode.INCREMENTAL, Trigger.STARTUP, "startup")
-            threading.Thread(target=self._start_up, args=(order,), name="startup", daemon=True).start()
+            self._startup = threading.Thread(target=self._start_up, name="startup", daemon=True)
+            self._startup.start()
 
-    def _start_up(self, order: Order) -> None:
-        try:
-            self.start_import(order)
-        except ProductError as error:
-            log.warning("startup_import_not_begun", code=error.code)
+    def pause_scheduler(self, by: str) -> None:
+        """Let slots pass, in every process and after a restart, until somebody resumes; raises as `write`."""
+        self._set_paused(by, paused=True)
 
-    def _sweep(self) -> None:
-        while not self._closing.wait(SWEEP_SECONDS):
+    def resume_scheduler(self, by: str) -> None:
+        """Let slots be run again; raises as `write` does."""
+        self._set_paused(by, paused=False)
+
+    def _set_paused(self, by: str, *, paused: bool) -> None:
+        now = self.clock.now()
+        if self.write(lambda connection: slots.set_paused(connection, by, now, paused=paused)):
+            schedule_log.info("scheduler_paused" if paused else "scheduler_resumed")
+
+    def wait_for_startup(self) -> str | None:
+        """Wait until the startup import has ended; why it did not succeed, null where it did or none was."""
+        if self._startup is not None:
+            self._startup.join()
+        return self._startup_fault
+
+    def _start_up(self) -> None:
+        """The startup import; another process's import stands for it where that one succeeds."""
+        order = Order(Mode.INCREMENTAL, Trigger.STARTUP, "startup")
+        own = False
+        while not own:
             try:
-                self.tell_dead()
+                import_id: int | None = self.start_import(order)
+                own = True
+            except ImportRunningError as error:
+                import_id = error.import_id
+            except ProductError as error:
+                log.failure("startup_import_not_begun", error, code=error.code)
+                self._startup_fault = error.message
+                return
+            self._startup_fault = self._fault_of(import_id)
+            own = own or self._startup_fault is None
+
+    def _fault_of(self, import_id: int | None) -> str | None:
+        """Wait for an import's end; why it did not succeed, null where it did."""
+        while True:
+            try:
+                row = self.ask(lambda connection: queries.run(connection, import_id or 0))
+                running = self.ask(queries.running)
             except DatabaseError as error:
-                log.failure("sweep_failed", error)
+                return error.message
+            if row is not None and row["status"] == Status.SUCCEEDED:
+                return None
+            if row is None or running is None or running["id"] != import_id:
+                return str((row and row["errors"] or [runs.DIED])[-1]["message"])
+            if self._closing.wait(WATCH_SECONDS):
+                return StoppingError().message
 
     # Reports
 
@@ -291,25 +395,9 @@ def current() -> Service:
     return _current[0]
 
 
-@asynccontextmanager
-async def lifespan(_: object) -> AsyncIterator[None]:
-    """Everything that lives as long as the server; undone when it ends."""
-    settings = from_environment()
-    logs.configure(settings.log_dir, terminal=True)
-    service = Service(settings)
-    await asyncio.to_thread(service.__enter__)
-    try:
-        await asyncio.to_thread(service.serve)
-        _current.append(service)
-        gc.collect()
-        gc.freeze()  # every page run ends in a full collection; what is loaded by now never goes
-        log.info("server_started", version=__version__, source="demo" if settings.demo else "airtable")
-        yield
-    finally:
-        _current.clear()
-        await asyncio.to_thread(service.close)
-        log.info("server_stopped")
-        logs.close()
+def _process_name(started_at: datetime) -> str:
+    """This process among all that share the database, now and later."""
+    return f"{socket.gethostname()}:{os.getpid()}:{started_at:%Y%m%dT%H%M%S}"
 
 
 def real_source(settings: Settings) -> Source:

@@ -5,15 +5,16 @@ The only module that knows the names of variables (spec, section 4).
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -65,6 +66,32 @@ def _off_or(value: str) -> str | None:
     return None if value.lower() == "off" else value
 
 
+def _flag(value: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    if value.lower() not in words:
+        raise ValueError("give true or false")
+    return words[value.lower()]
+
+
+def _weekday(value: str) -> str:
+    if value.lower() not in {*WEEKDAYS, "off"}:
+        raise ValueError("give a day of the week in English, such as sunday, or off")
+    return value.lower()
+
+
+def _date(value: str) -> date:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("give a date such as 2025-12-31")
+    return date.fromisoformat(value)
+
+
+def _base(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+        raise ValueError("give the base's id alone, such as appXXXXXXXXXXXXXX")
+    return value
+
+
 def _zone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)
@@ -74,22 +101,31 @@ def _zone(value: str) -> ZoneInfo:
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+    more = "@" in parts.netloc or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or more or parts.port == 0:
         raise ValueError("give an address such as https://api.airtable.com, without user or query")
     return value.rstrip("/")
 
 
 def _libpq(value: str) -> SecretStr:
-    uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value)
+    uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value, flags=re.IGNORECASE)
     try:
-        conninfo_to_dict(uri)
-    except ProgrammingError:  # its text may quote the password
+        parts = conninfo_to_dict(uri)
+    except (ProgrammingError, UnicodeError):  # their text may quote the password
         raise ValueError("is no libpq URI such as postgresql://user:password@host:5432/name") from None
+    # A password with one of these unescaped is cut there, and its rest would be taken for a name to show.
+    if any("@" in str(parts.get(part, "")) for part in ("host", "port", "dbname")):
+        raise ValueError("write @, /, :, ? and % in user and password as %40, %2F, %3A, %3F and %25")
+    if not all(re.fullmatch(r"[0-9]{0,5}", port) for port in str(parts.get("port", "")).split(",")):
+        raise ValueError("its port must be a number; write : and / in a password as %3A and %2F")
     return SecretStr(uri)
 
 
 def _folder(value: str) -> Path:
-    return (ROOT / Path(value).expanduser()).resolve()
+    try:
+        return (ROOT / Path(value).expanduser()).resolve()
+    except RuntimeError:
+        raise ValueError(f"{value} names the home folder of nobody") from None
 
 
 def _token(value: str) -> SecretStr:
@@ -99,9 +135,13 @@ def _token(value: str) -> SecretStr:
 
 
 def _host(value: str) -> str:
-    if not re.fullmatch(r"\[?[A-Za-z0-9.:-]+\]?", value):
-        raise ValueError("give an address or a host's name, such as 127.0.0.1")
-    return value.strip("[]")
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", bare):
+            raise ValueError("give an address or a host's name, such as 127.0.0.1") from None
+    return bare.lower()
 
 
 def _header(value: str) -> str:
@@ -111,7 +151,7 @@ def _header(value: str) -> str:
 
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int | None, BeforeValidator(_off_or), Field(ge=0)]
+Count = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_off_or)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 
@@ -124,7 +164,7 @@ class Settings(BaseModel):
     airtable_api_key: Annotated[SecretStr, BeforeValidator(_token)] | None = Field(
         None, alias="AIRTABLE_API_KEY"
     )
-    airtable_base_id: str | None = Field(None, alias="AIRTABLE_BASE_ID")
+    airtable_base_id: Annotated[str, BeforeValidator(_base)] | None = Field(None, alias="AIRTABLE_BASE_ID")
     airtable_table_name: str = Field("Conversations", alias="AIRTABLE_TABLE_NAME")
     airtable_view: str | None = Field(None, alias="AIRTABLE_VIEW")
     airtable_endpoint_url: Annotated[str, BeforeValidator(_url)] = Field(
@@ -142,11 +182,10 @@ class Settings(BaseModel):
     schedule_hours: Annotated[tuple[int, ...], BeforeValidator(_hours)] = Field(
         (6, 18), alias="SCHEDULE_HOURS"
     )
-    reconcile_day: Annotated[
-        Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "off"],
-        BeforeValidator(str.lower),
-    ] = Field("sunday", alias="RECONCILE_DAY")
-    import_on_startup: bool = Field(default=True, alias="IMPORT_ON_STARTUP")
+    reconcile_day: Annotated[str, BeforeValidator(_weekday)] = Field("sunday", alias="RECONCILE_DAY")
+    import_on_startup: Annotated[bool, BeforeValidator(_flag)] = Field(
+        default=True, alias="IMPORT_ON_STARTUP"
+    )
     booking_years: Annotated[tuple[str, ...], BeforeValidator(_years)] = Field(
         ("2025",), alias="BOOKING_YEARS"
     )
@@ -155,7 +194,7 @@ class Settings(BaseModel):
     expected_bookings: Count = Field(3122, alias="EXPECTED_BOOKINGS")
     expected_leads: Count = Field(13908, alias="EXPECTED_LEADS")
     expected_engaged: Count = Field(7910, alias="EXPECTED_ENGAGED")
-    expected_as_of: date | None = Field(None, alias="EXPECTED_AS_OF")
+    expected_as_of: Annotated[date, BeforeValidator(_date)] | None = Field(None, alias="EXPECTED_AS_OF")
     expected_tolerance_percent: Percent = Field(0.0, alias="EXPECTED_TOLERANCE_PERCENT")
     alert_urls: SecretStr | None = Field(None, alias="ALERT_URLS")
     api_token: Annotated[SecretStr, BeforeValidator(_token)] | None = Field(None, alias="API_TOKEN")
@@ -206,7 +245,7 @@ def load(environ: Mapping[str, str], env_file: Path = ROOT / ".env") -> Settings
     """
     values = _values(environ, env_file)
     columns, faults = _columns(values)
-    faults += _together(values)
+    faults += _together(values) + _misspelt(values)
     if "TIMEZONE" not in values:
         values["TIMEZONE"] = _machine_zone()
     try:
@@ -226,7 +265,7 @@ def from_environment() -> Settings:
 def variables(settings: Settings) -> dict[str, str]:
     """The settings in force by variable name, as text for people; secrets say only that they are set."""
     shown = {
-        field.alias: _shown(getattr(settings, name))
+        field.alias: _shown(getattr(settings, name), "not set" if field.default is None else "off")
         for name, field in Settings.model_fields.items()
         if field.alias
     }
@@ -241,21 +280,38 @@ def column_variable(column: Column) -> str:
 
 def _machine_zone() -> str:
     try:
-        return get_localzone_name() or "UTC"
-    except (OSError, ValueError, KeyError, LookupError):
+        with warnings.catch_warnings(action="ignore"):
+            return get_localzone_name() or "UTC"
+    except (OSError, ValueError, LookupError):
         return "UTC"
 
 
 def _values(environ: Mapping[str, str], env_file: Path) -> dict[str, Any]:
     """Every value that is set, trimmed; the environment wins over the file."""
-    try:
-        file = dotenv_values(env_file, interpolate=False)
-    except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"{env_file.name}: cannot be read; it must be a text file in UTF-8.") from None
     merged: dict[str, Any] = {}
-    for values in (file, environ):
+    for values in (_file(env_file), environ):
         merged |= {name: value.strip() for name, value in values.items() if value and value.strip()}
     return merged
+
+
+def _file(env_file: Path) -> dict[str, str | None]:
+    """What `.env` says, in the shell's own form; empty where there is none.
+
+    Raises:
+        SettingsError: it is no such file; of its content only the line's number is told.
+    """
+    try:
+        # Editors on Windows begin a file with a mark that would become part of the first name.
+        with env_file.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{env_file.name}: cannot be read; it must be a text file in UTF-8.") from None
+    wrong = [str(binding.original.line) for binding in bindings if binding.error]
+    if wrong:
+        raise SettingsError(f"{env_file.name}: not of the form NAME=value in line {', '.join(wrong)}.")
+    return {binding.key: binding.value for binding in bindings if binding.key}
 
 
 def _columns(values: Mapping[str, str]) -> tuple[dict[Column, str], list[str]]:
@@ -301,14 +357,21 @@ def _together(values: Mapping[str, str]) -> list[str]:
     return faults
 
 
+def _misspelt(values: Mapping[str, str]) -> list[str]:
+    """A column's variable that does not exist would leave the column as it was, unnoticed."""
+    known = {column_variable(column) for column in Column}
+    unknown = sorted(name for name in values if name.startswith("AIRTABLE_FIELD_") and name not in known)
+    return [_line(name, "there is no such variable; .env.example lists them") for name in unknown]
+
+
 def _line(variable: str | int, message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return f"{variable}: {text[0].lower()}{text[1:]}."
+    text = message.removeprefix("Value error, ").replace("Input should", "should")
+    return f"{variable}: {text}."
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, missing: str) -> str:
     if isinstance(value, SecretStr):
         return "set"
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
-    return "off" if value is None else str(value)
+    return missing if value is None else str(value)

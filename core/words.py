@@ -9,11 +9,12 @@ from core.rates import percent
 
 NOTHING = "–"
 MINUTE, HOUR, DAY = 60, 3600, 86400
+UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
 
 
 def number(count: int | None) -> str:
     """A count with its thousands separated."""
-    return NOTHING if count is None else f"{count:,}".replace("-", "−")
+    return NOTHING if count is None else f"{count:,}"
 
 
 def rate(count: int, of: int, places: int = 1) -> str:
@@ -27,9 +28,9 @@ def share(count: int, of: int) -> str:
 
 
 def signed(value: float, places: int = 0) -> str:
-    """A difference with its sign, `+12` or `−3`; zero has none."""
+    """A difference with its sign, `+12` or `-3`; zero has none."""
     rounded = round(value, places)
-    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
+    sign = "+" if rounded > 0 else "-" if rounded < 0 else ""
     return f"{sign}{abs(rounded):,.{places}f}"
 
 
@@ -64,16 +65,14 @@ def soon(value: datetime | None, now: datetime, zone: ZoneInfo) -> str:
 def zone_name(local: datetime) -> str:
     """The zone's own short name, or its distance from UTC where it has none."""
     name = local.tzname() or "UTC"
-    return name if name[0].isalpha() else f"UTC{name}".replace("-", "−")
+    return name if name[0].isalpha() else f"UTC{name}"
 
 
 def age(seconds: float) -> str:
     """How long ago, in one unit: `5 minutes ago`."""
     if seconds < MINUTE:
         return "just now"
-    for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
-        if seconds >= size:
-            break
+    size, name = next(unit for unit in UNITS if seconds >= unit[0])
     count = int(seconds // size)
     return f"{count:,} {name}{'s' if count > 1 else ''} ago"
 

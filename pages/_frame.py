@@ -1,6 +1,10 @@
-"""The frame around every page."""
+"""The frame around every page: menu, status line, filters."""
 
 import streamlit as st
 
-st.set_page_config(page_title="JointChiro Data Dashboard", layout="wide")
-st.navigation([st.Page("overview.py", title="Overview", default=True)]).run()
+from core import ui
+
+page = st.navigation(ui.pages())
+st.set_page_config(page_title=f"{page.title} – {ui.TITLE}", page_icon=str(ui.FAVICON), layout="wide")
+st.logo(str(ui.FAVICON), size="large")
+ui.frame(page)

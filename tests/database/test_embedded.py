@@ -324,7 +324,7 @@ def test_takes_up_what_a_killed_user_left(used: Path) -> None:
 
 
 def test_restarts_a_killed_server(used: Path) -> None:
-    """After its postmaster was killed it starts again, also where a backend still computes for the dead one."""
+    """After its postmaster was killed it starts again, also while a backend still computes for it."""
     with EmbeddedServer(used) as server, psycopg.connect(server.conninfo("postgres")) as busy:
         busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 4000000)")
         killed = postmaster(used)

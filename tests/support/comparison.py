@@ -156,7 +156,8 @@ def _wanted(records: Iterable[Record], booking_years: tuple[str, ...]) -> dict[s
             "contact": tuple(text(cells.get(name)) for name in ("Name", "Email", "Phone")),
         }
         if counts and booking:
-            wanted["bookings"][record.id] = (booking, DATES[booking])
+            meant = DATES[booking]
+            wanted["bookings"][record.id] = (booking, meant and meant.astimezone(UTC))
         if _yes(cells.get("Lead Created")):
             wanted["leads"][record.id] = "chatbot"
     wanted["customers"] = {user: _latest(found) for user, found in contacts.items()}

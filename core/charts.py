@@ -1,0 +1,319 @@
+"""Figures out of frames: the only importer of plotly. Titles stand on the page, beside the table.
+
+Every mark tells in its hover what it is, its count and its rate. Fonts, grid and text follow Streamlit's
+theme; data are drawn in the palette's colours, dashes and marks.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS
+from core.periods import Unit
+from core.queries import Totals
+from core.rates import rate
+from core.words import NOTHING, bucket, duration, number, share
+from core.words import rate as rate_words
+
+HEIGHT = 300
+ROW_HEIGHT = 26
+LABEL_LENGTH = 28
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+OPEN_NOTE = "not over yet"
+
+# No tool bar over the data, and a finger that scrolls the page does not zoom the chart.
+CONFIG: Mapping[str, object] = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+
+
+def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date]) -> go.Figure:
+    """Bars of conversations by `start`; buckets that are not over yet are hatched."""
+    starts = list(frame["start"])
+    ink = MEASURES["conversations"]
+    bars = go.Bar(
+        x=starts,
+        y=frame["conversations"],
+        name=ink.label,
+        marker={
+            "color": ink.colour,
+            "pattern": {"shape": ["/" if start in unfinished else "" for start in starts]},
+        },
+        customdata=[
+            _noted(f"{bucket(row.start, unit)}<br>{number(row.conversations)} conversations", row, unfinished)
+            for row in _rows(frame)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    figure = _figure([bars])
+    figure.update_layout(bargap=0.15, showlegend=False)
+    figure.update_yaxes(rangemode="tozero", tickformat=",d")
+    return figure
+
+
+def rates(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date]) -> go.Figure:
+    """The three rates by `start`, in percent of conversations; hollow marks are not over yet."""
+    figure = _figure([_rate_line(frame, measure, unit, unfinished) for measure in RATES])
+    figure.update_layout(hovermode="x unified", legend=_LEGEND)
+    figure.update_xaxes(unifiedhovertitle={"text": ""})
+    figure.update_yaxes(rangemode="tozero", ticksuffix=" %")
+    return figure
+
+
+def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure:
+    """One rate of each `name`, highest first, with all of them together as a dashed line."""
+    rows = (
+        frame.assign(rate=pd.Series(_rates(frame, measure), dtype=float))
+        .dropna(subset="rate")
+        .sort_values("rate")
+    )
+    names = [_short(name) for name in rows["name"]]
+    bars = go.Bar(
+        x=rows["rate"],
+        y=list(range(len(rows))),
+        orientation="h",
+        marker={"color": MEASURES[measure].colour},
+        text=[f"{value:.1f} %" for value in rows["rate"]],
+        textposition="auto",
+        customdata=[
+            [f"{row.name}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}", row.id]
+            for row in _rows(rows)
+        ],
+        hovertemplate="%{customdata[0]}<extra></extra>",
+    )
+    figure = _figure([bars], height=max(len(rows) * ROW_HEIGHT + 60, 140))
+    overall = rate(getattr(total, measure), total.conversations)
+    if overall is not None:
+        figure.add_vline(x=overall, line={"color": GUIDE, "dash": "dash", "width": 1.5})
+    figure.update_layout(showlegend=False, bargap=0.25)
+    figure.update_xaxes(rangemode="tozero", ticksuffix=" %")
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, showgrid=False)
+    return figure
+
+
+def funnel(total: Totals) -> go.Figure:
+    """How many of all conversations were engaged, became leads and booked."""
+    counts = {name: getattr(total, name) for name in ("conversations", "engaged", "leads", "bookings")}
+    steps = list(reversed(counts.items()))
+    bars = go.Bar(
+        x=[count for _, count in steps],
+        y=[MEASURES[name].label for name, _ in steps],
+        orientation="h",
+        marker={"color": [MEASURES[name].colour for name, _ in steps]},
+        text=[f"{number(count)} · {rate_words(count, total.conversations)}" for _, count in steps],
+        textposition="auto",
+        cliponaxis=False,
+        customdata=[
+            f"{MEASURES[name].label}<br>{rate_words(count, total.conversations)} of conversations, "
+            f"{share(count, total.conversations)}"
+            for name, count in steps
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    figure = _figure([bars], height=HEIGHT)
+    figure.update_layout(showlegend=False, bargap=0.3)
+    figure.update_xaxes(showticklabels=False, showgrid=False, rangemode="tozero")
+    figure.update_yaxes(showgrid=False)
+    return figure
+
+
+def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
+    """A field of weekday by hour: counts of conversations, or one rate."""
+    rows = {(row.weekday, row.hour): row for row in _rows(frame)}
+    cells = [[rows.get((day, hour)) for hour in range(24)] for day in range(1, 8)]
+    field = go.Heatmap(
+        x=list(range(24)),
+        y=list(WEEKDAYS),
+        z=[[_hour_value(cell, measure) for cell in line] for line in cells],
+        customdata=[
+            [_hour_words(cell, measure, day, hour) for hour, cell in enumerate(line)]
+            for day, line in enumerate(cells)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+        colorscale=[list(stop) for stop in INTENSITY],
+        colorbar={"thickness": 10, "ticksuffix": "" if measure == "conversations" else " %", "title": ""},
+        xgap=1,
+        ygap=1,
+    )
+    figure = _figure([field])
+    figure.update_xaxes(
+        tickvals=list(range(0, 24, 3)), ticktext=[f"{hour:02d}:00" for hour in range(0, 24, 3)]
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def multiple(frame: pd.DataFrame, measure: str, unit: Unit, top: float) -> go.Figure:
+    """One clinic's rate as one of many small charts, which share their scale from 0 to `top` percent."""
+    figure = _figure([_rate_line(frame, measure, unit, ())], height=120)
+    figure.update_layout(showlegend=False, margin={"l": 4, "r": 4, "t": 4, "b": 4})
+    figure.update_xaxes(nticks=3, tickfont={"size": 10})
+    figure.update_yaxes(range=[0, top], nticks=3, ticksuffix=" %", tickfont={"size": 10})
+    return figure
+
+
+def timeline(
+    runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, told: Callable[[datetime], str]
+) -> go.Figure:
+    """Imports by start and duration, a mark for each result; slots that did not run stand at the bottom."""
+    traces = []
+    for result, ink in RESULTS.items():
+        marks = [_run_mark(run, told) for run in runs if run["status"] == result]
+        marks += [_slot_mark(slot, told) for slot in _rows(slots) if slot.state == result]
+        if not marks:
+            continue
+        traces.append(
+            go.Scatter(
+                x=[mark[0] for mark in marks],
+                y=[mark[1] for mark in marks],
+                customdata=[mark[2:] for mark in marks],
+                name=ink.label,
+                mode="markers",
+                marker={
+                    "color": ink.colour,
+                    "symbol": ink.mark,
+                    "size": 11,
+                    "line": {"color": ink.colour, "width": 2 if ink.mark.endswith("open") else 0},
+                },
+                hovertemplate="%{customdata[0]}<extra></extra>",
+            )
+        )
+    figure = _figure(traces, height=240)
+    figure.update_layout(legend=_LEGEND, showlegend=True)
+    figure.update_yaxes(rangemode="tozero", ticksuffix=" s")
+    return figure
+
+
+def course(
+    frame: pd.DataFrame, measure: str, expected: int | None, told: Callable[[datetime], str]
+) -> go.Figure:
+    """One total as each import left it, with what is expected as a dashed line."""
+    ink = MEASURES[measure]
+    rows = frame.dropna(subset=measure)
+    line = go.Scatter(
+        x=list(range(len(rows))),
+        y=rows[measure],
+        mode="lines+markers",
+        line={"color": ink.colour, "shape": "hv"},
+        marker={"symbol": ink.mark, "size": 7},
+        customdata=[
+            f"Import {row.id}, {told(row.started_at)}<br>{number(int(getattr(row, measure)))} "
+            f"{ink.label.lower()}{_against(int(getattr(row, measure)), expected)}"
+            for row in _rows(rows)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    figure = _figure([line], height=200)
+    if expected is not None:
+        figure.add_hline(y=expected, line={"color": GUIDE, "dash": "dash", "width": 1.5})
+    ids = list(rows["id"])
+    step = max(len(ids) // 6, 1)
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(tickvals=list(range(len(ids)))[::step], ticktext=[f"#{one}" for one in ids[::step]])
+    figure.update_yaxes(tickformat=",d", nticks=5)
+    return figure
+
+
+# Parts
+
+_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left", "title": ""}
+
+
+def _figure(traces: Sequence[Any], height: int = HEIGHT) -> go.Figure:
+    figure = go.Figure(data=list(traces))
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        dragmode=False,
+        hoverlabel={"align": "left"},
+    )
+    figure.update_xaxes(title="", fixedrange=True, automargin=True)
+    figure.update_yaxes(title="", fixedrange=True, automargin=True)
+    return figure
+
+
+def _rate_line(frame: pd.DataFrame, measure: str, unit: Unit, unfinished: Collection[date]) -> go.Scatter:
+    ink = MEASURES[measure]
+    starts = list(frame["start"])
+    many = len(starts) > 60  # noqa: PLR2004 (more marks than this run into each other)
+    return go.Scatter(
+        x=starts,
+        y=_rates(frame, measure),
+        name=RATES[measure],
+        mode="lines+markers",
+        line={"color": ink.colour, "dash": ink.dash, "width": 2},
+        marker={
+            "symbol": [f"{ink.mark}-open" if start in unfinished else ink.mark for start in starts],
+            "size": [8 if start in unfinished else 3 if many else 6 for start in starts],
+            "color": ink.colour,
+        },
+        customdata=[_noted(_rate_told(row, measure, unit), row, unfinished) for row in _rows(frame)],
+        hovertemplate="%{customdata}<extra></extra>",
+        connectgaps=False,
+    )
+
+
+def _rows(frame: pd.DataFrame) -> list[Any]:
+    """The frame's rows with their columns as attributes, as no annotation can tell."""
+    return list(frame.itertuples(index=False))
+
+
+def _rates(frame: pd.DataFrame, measure: str) -> list[float | None]:
+    return [
+        rate(int(count), int(of)) for count, of in zip(frame[measure], frame["conversations"], strict=True)
+    ]
+
+
+def _rate_sentence(count: int, of: int, measure: str) -> str:
+    return f"{RATES[measure].lower()} {rate_words(int(count), int(of))}, {share(int(count), int(of))}"
+
+
+def _rate_told(row: Any, measure: str, unit: Unit) -> str:  # noqa: ANN401 (a frame's row)
+    sentence = _rate_sentence(getattr(row, measure), row.conversations, measure)
+    return f"{bucket(row.start, unit)}: {sentence}"
+
+
+def _noted(words: str, row: Any, unfinished: Collection[date]) -> str:  # noqa: ANN401 (a frame's row)
+    return f"{words} ({OPEN_NOTE})" if row.start in unfinished else words
+
+
+def _hour_value(cell: Any, measure: str) -> float | None:  # noqa: ANN401 (a frame's row)
+    if cell is None:
+        return None
+    return (
+        cell.conversations if measure == "conversations" else rate(getattr(cell, measure), cell.conversations)
+    )
+
+
+def _hour_words(cell: Any, measure: str, day: int, hour: int) -> str:  # noqa: ANN401 (a frame's row)
+    when = f"{WEEKDAYS[day]} {hour:02d}:00–{(hour + 1) % 24:02d}:00"
+    if cell is None:
+        return f"{when}<br>no conversations"
+    said = f"{when}<br>{number(cell.conversations)} conversations"
+    if measure == "conversations":
+        return said
+    return f"{when}<br>{_rate_sentence(getattr(cell, measure), cell.conversations, measure)}"
+
+
+def _run_mark(run: Mapping[str, Any], told: Callable[[datetime], str]) -> tuple[datetime, float, str, int]:
+    seconds = (run["completed_at"] - run["started_at"]).total_seconds() if run["completed_at"] else None
+    speed = run["records_per_second"]
+    said = (
+        f"Import {run['id']}: {RESULTS[run['status']].label.lower()}<br>{told(run['started_at'])}<br>"
+        f"{duration(seconds)}, {number(run['processed'])} records, "
+        f"{NOTHING if speed is None else number(round(speed))} a second"
+    )
+    return run["started_at"], seconds or 0.0, said, run["id"]
+
+
+def _slot_mark(slot: Any, told: Callable[[datetime], str]) -> tuple[datetime, float, str, int]:  # noqa: ANN401 (a frame's row)
+    return slot.slot_at, 0.0, f"{RESULTS[slot.state].label}: the {slot.job} of {told(slot.slot_at)}", 0
+
+
+def _against(actual: int, expected: int | None) -> str:
+    return "" if expected is None else f", {number(expected)} expected ({actual - expected:+,})"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"

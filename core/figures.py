@@ -1,0 +1,355 @@
+"""What the pages ask the database: frames with fixed columns, counted over the filters of the sidebar.
+
+Figures count live conversations on their day in `TIMEZONE`, with their booking and lead (spec, section 10).
+They read the columns of the covering index alone; clinics are filtered by their locations, which it holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, RowMapping, TextClause, text
+
+from core import queries, reports
+from core.periods import ALL_TIME, Period, Unit, buckets
+from core.queries import Totals
+from core.reports import HEARTBEAT_SECONDS, StatusReport
+from core.settings import Settings
+
+COUNTS = ("conversations", "engaged", "leads", "bookings")
+CLINICS_IN_MULTIPLES = 12
+
+_COUNTED = """
+    count(*) AS conversations, count(*) FILTER (WHERE engaged) AS engaged,
+    count(*) FILTER (WHERE lead_created) AS leads, count(*) FILTER (WHERE booked) AS bookings
+"""
+_FILTERED = """
+    deleted_at IS NULL AND local_date BETWEEN :first AND :last
+    AND (CAST(:client AS bigint) IS NULL
+         OR location_id = ANY (ARRAY(SELECT id FROM locations WHERE client_id = :client)))
+    AND (CAST(:automation AS bigint) IS NULL OR automation_id = :automation)
+"""
+# The same counts under conversations' own names, for a statement that has grouped them by location.
+_SUMMED = ", ".join(f"CAST(sum(f.{name}) AS bigint) AS {name}" for name in COUNTS)
+
+
+def _statement(words: str) -> TextClause:
+    """A statement with this module's own parts in it; values come as parameters."""
+    parts = {"counted": _COUNTED, "filtered": _FILTERED, "summed": _SUMMED}
+    return text(words.format(**parts))
+
+
+READ_TOTALS = _statement("SELECT {counted} FROM conversations WHERE {filtered}")
+
+READ_SERIES = _statement("""
+    SELECT CAST(date_trunc(:unit, CAST(local_date AS timestamp)) AS date) AS start, {counted}
+    FROM conversations WHERE {filtered} GROUP BY 1 ORDER BY 1
+""")
+
+READ_CLINICS = _statement("""
+    SELECT c.id, c.name, {summed}
+    FROM (SELECT location_id, {counted} FROM conversations WHERE {filtered} GROUP BY 1) f
+    JOIN locations l ON l.id = f.location_id JOIN clients c ON c.id = l.client_id
+    GROUP BY c.id, c.name ORDER BY conversations DESC, c.name
+""")
+
+READ_AUTOMATIONS = _statement("""
+    SELECT a.id, a.name, {summed}
+    FROM (SELECT automation_id, {counted} FROM conversations WHERE {filtered} GROUP BY 1) f
+    JOIN automations a ON a.id = f.automation_id
+    GROUP BY a.id, a.name ORDER BY conversations DESC, a.name
+""")
+
+READ_CLINIC_SERIES = _statement("""
+    SELECT c.id, c.name, f.start, {summed}
+    FROM (SELECT location_id, CAST(date_trunc(:unit, CAST(local_date AS timestamp)) AS date) AS start,
+                 {counted}
+          FROM conversations WHERE {filtered} GROUP BY 1, 2) f
+    JOIN locations l ON l.id = f.location_id JOIN clients c ON c.id = l.client_id
+    GROUP BY c.id, c.name, f.start ORDER BY c.name, f.start
+""")
+
+# Monday is 1.
+READ_HOURS = _statement("""
+    SELECT CAST(extract(isodow FROM local_date) AS int) AS weekday, CAST(local_hour AS int) AS hour, {counted}
+    FROM conversations WHERE {filtered} GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+READ_EXTENT = _statement("""
+    SELECT min(local_date) AS first, max(local_date) AS last FROM conversations WHERE {filtered}
+""")
+
+READ_CONVERSATIONS = _statement("""
+    SELECT v.external_id, v.occurred_at, c.name AS clinic, a.name AS automation,
+           v.engaged, v.lead_created, v.booked, b.booked_for,
+           concat_ws(', ', CASE WHEN v.contact_name IS NOT NULL THEN 'name' END,
+                     CASE WHEN v.contact_email IS NOT NULL THEN 'email' END,
+                     CASE WHEN v.contact_phone IS NOT NULL THEN 'phone' END) AS contact
+    FROM (SELECT * FROM conversations WHERE {filtered}
+            AND (NOT :only_engaged OR engaged) AND (NOT :only_leads OR lead_created)
+            AND (NOT :only_bookings OR booked)
+          ORDER BY occurred_at DESC, id DESC LIMIT :limit) v
+    JOIN clients c ON c.id = v.client_id JOIN automations a ON a.id = v.automation_id
+    LEFT JOIN bookings b ON b.conversation_id = v.id
+    ORDER BY v.occurred_at DESC, v.id DESC
+""")
+
+# What lies behind each inconsistency (core.validation.MESSAGES): record, clinic, moment, and what is odd.
+_BEHIND = """
+    SELECT v.external_id, c.name AS clinic, v.occurred_at, {odd} AS detail
+    FROM conversations v JOIN clients c ON c.id = v.client_id JOIN automations a ON a.id = v.automation_id
+    LEFT JOIN bookings b ON b.conversation_id = v.id
+    WHERE v.deleted_at IS NULL AND {which} ORDER BY v.occurred_at DESC, v.id DESC LIMIT :limit
+"""
+READ_BEHIND: Mapping[str, TextClause] = {
+    code: text(_BEHIND.format(odd=odd, which=which))
+    for code, odd, which in (
+        (
+            "unreadable_bookings",
+            "'The booking cannot be read as a date'",
+            "b.id IS NOT NULL AND b.booked_for IS NULL",
+        ),
+        (
+            "bookings_of_other_years",
+            "'The Booking cell names no year of BOOKING_YEARS'",
+            "v.other_booking_text IS NOT NULL",
+        ),
+        (
+            "bookings_of_a_new_year",
+            "'The Booking cell names a later year'",
+            "v.other_booking_text ~ :later_years",
+        ),
+        (
+            "leads_without_engagement",
+            "'A lead that is not marked as engaged'",
+            "v.lead_created AND NOT v.engaged",
+        ),
+        ("automations_not_seeded", "a.name", "a.name_key <> ALL(:seeded)"),
+        (
+            "unreadable_dates",
+            "'The Conversation Date cannot be read'",
+            "v.date_status = 'unreadable'",
+        ),
+    )
+}
+READ_REJECTED = text("""
+    SELECT r.external_id, r.reason, r.rejected_at, r.resolved_at FROM rejected_records r
+    WHERE (CAST(:import_id AS bigint) IS NULL OR r.import_id = :import_id)
+      AND (:import_id IS NOT NULL OR r.resolved_at IS NULL)
+    ORDER BY r.rejected_at DESC, r.id DESC LIMIT :limit
+""")
+
+READ_REFUSED = text("""
+    SELECT v.external_id, c.name AS clinic, v.occurred_at
+    FROM import_logs i JOIN conversations v ON v.id = ANY (i.refused_deletions)
+    JOIN clients c ON c.id = v.client_id
+    WHERE i.id = :import_id AND v.deleted_at IS NULL
+    ORDER BY v.occurred_at DESC, v.id DESC LIMIT :limit
+""")
+
+READ_RUNS = text("SELECT * FROM import_logs ORDER BY id DESC LIMIT :limit")
+READ_EARLIER_TOTALS = text("""
+    SELECT conversations, bookings, leads, engaged FROM import_logs
+    WHERE id < :id AND conversations IS NOT NULL ORDER BY id DESC LIMIT 1
+""")
+READ_SLOTS = text("""
+    SELECT slot_at, job, state, import_id FROM scheduler_slots
+    WHERE state <> 'taken' ORDER BY slot_at DESC LIMIT :limit
+""")
+READ_COURSE = text("""
+    SELECT id, started_at, status, conversations, bookings, leads, engaged FROM import_logs
+    WHERE conversations IS NOT NULL ORDER BY id DESC LIMIT :limit
+""")
+
+READ_CLINIC_NAMES = text("SELECT name, id FROM clients ORDER BY name_key")
+READ_AUTOMATION_NAMES = text("SELECT name, id FROM automations ORDER BY name_key")
+
+# Batches are numbered in their own transaction, so figures that are read while an import runs grow too.
+READ_VERSION = text("""
+    SELECT id, batches FROM import_logs WHERE changed_data ORDER BY id DESC LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the sidebar narrows every figure to."""
+
+    period: Period = ALL_TIME
+    client: int | None = None
+    automation: int | None = None
+
+    def within(self, period: Period) -> "Filters":
+        """The same, for another period."""
+        return replace(self, period=period)
+
+    def values(self) -> dict[str, object]:
+        """The parameters of the statements above."""
+        return {
+            "first": self.period.first or date.min,
+            "last": self.period.last or date.max,
+            "client": self.client,
+            "automation": self.automation,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand now: what the status line and the live panels show."""
+
+    report: StatusReport
+    running: RowMapping | None
+    last_ended: RowMapping | None
+    last_success: RowMapping | None
+    beat: RowMapping
+    version: str
+    """Changes with every batch that may have changed a figure: what caches are keyed by."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """What the data are as of: the watermark of the newest succeeded import (spec, section 3)."""
+        moment: datetime | None = self.last_success["watermark"] if self.last_success else None
+        return moment
+
+
+def standing(connection: Connection, settings: Settings, now: datetime) -> Standing:
+    """How things stand."""
+    newest = connection.execute(READ_VERSION).first()
+    return Standing(
+        report=reports.status(connection, settings, now),
+        running=queries.running(connection),
+        last_ended=queries.last_ended(connection),
+        last_success=queries.last_completed(connection),
+        beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
+        version=f"{newest.id}.{newest.batches}" if newest else "0",
+    )
+
+
+def totals(connection: Connection, filters: Filters) -> Totals:
+    """The four totals."""
+    row = connection.execute(READ_TOTALS, filters.values()).one()
+    return Totals(row.conversations, row.bookings, row.leads, row.engaged)
+
+
+def series(connection: Connection, filters: Filters, unit: Unit) -> pd.DataFrame:
+    """`start` and the four counts of each day, week or month; those without conversations are there as 0."""
+    frame = _frame(connection, READ_SERIES, {**filters.values(), "unit": unit.value}, ("start", *COUNTS))
+    return _without_gaps(frame, unit)
+
+
+def by_clinic(connection: Connection, filters: Filters) -> pd.DataFrame:
+    """`id`, `name` and the four counts of each clinic that has conversations, largest first."""
+    return _frame(connection, READ_CLINICS, filters.values(), ("id", "name", *COUNTS))
+
+
+def by_automation(connection: Connection, filters: Filters) -> pd.DataFrame:
+    """`id`, `name` and the four counts of each automation that has conversations, largest first."""
+    return _frame(connection, READ_AUTOMATIONS, filters.values(), ("id", "name", *COUNTS))
+
+
+def clinic_series(connection: Connection, filters: Filters, unit: Unit) -> pd.DataFrame:
+    """`id`, `name`, `start` and the four counts of each clinic's days, weeks or months."""
+    values = {**filters.values(), "unit": unit.value}
+    return _frame(connection, READ_CLINIC_SERIES, values, ("id", "name", "start", *COUNTS))
+
+
+def by_hour(connection: Connection, filters: Filters) -> pd.DataFrame:
+    """`weekday` (Monday is 1), `hour` (local) and the four counts."""
+    return _frame(connection, READ_HOURS, filters.values(), ("weekday", "hour", *COUNTS))
+
+
+def extent(connection: Connection, filters: Filters) -> Period:
+    """The days of the first and the last conversation; open where there is none."""
+    row = connection.execute(READ_EXTENT, filters.values()).one()
+    return Period(row.first, row.last)
+
+
+def conversations(connection: Connection, filters: Filters, only: str, limit: int) -> pd.DataFrame:
+    """The newest conversations that count towards `only` (one of `COUNTS`); of contacts which there are."""
+    wanted = {f"only_{name}": name == only for name in COUNTS[1:]}
+    columns = (
+        *("external_id", "occurred_at", "clinic", "automation", "engaged", "lead_created", "booked"),
+        *("booked_for", "contact"),
+    )
+    return _frame(connection, READ_CONVERSATIONS, {**filters.values(), **wanted, "limit": limit}, columns)
+
+
+def behind(
+    connection: Connection, code: str, booking_years: Sequence[str], seeded: Sequence[str], limit: int
+) -> pd.DataFrame | None:
+    """The newest records behind an inconsistency's code; null where it is not one of records."""
+    if code == "rejected_records":
+        return rejected(connection, None, limit)
+    if code not in READ_BEHIND:
+        return None
+    values = {
+        "later_years": queries._later_years(booking_years),  # noqa: SLF001 (the pattern that its count reads)
+        "seeded": list(seeded),
+        "limit": limit,
+    }
+    statement = READ_BEHIND[code]
+    used = {name: value for name, value in values.items() if name in statement.compile().params}
+    return _frame(connection, statement, used, ("external_id", "clinic", "occurred_at", "detail"))
+
+
+def rejected(connection: Connection, import_id: int | None, limit: int) -> pd.DataFrame:
+    """The records that an import rejected; without one those that are open now. Their cells stay hidden."""
+    columns = ("external_id", "reason", "rejected_at", "resolved_at")
+    return _frame(connection, READ_REJECTED, {"import_id": import_id, "limit": limit}, columns)
+
+
+def refused_deletions(connection: Connection, import_id: int, limit: int) -> pd.DataFrame:
+    """The live conversations that a refused mass deletion would delete."""
+    values = {"import_id": import_id, "limit": limit}
+    return _frame(connection, READ_REFUSED, values, ("external_id", "clinic", "occurred_at"))
+
+
+def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The newest imports' rows, newest first."""
+    return [{**row} for row in connection.execute(READ_RUNS, {"limit": limit}).mappings()]
+
+
+def earlier_totals(connection: Connection, import_id: int) -> Totals | None:
+    """The four totals as the import before left them; null where there was none."""
+    row = connection.execute(READ_EARLIER_TOTALS, {"id": import_id}).first()
+    return Totals(row.conversations, row.bookings, row.leads, row.engaged) if row else None
+
+
+def slots(connection: Connection, limit: int) -> pd.DataFrame:
+    """The newest slots of the schedule that passed without an import: `slot_at`, `job`, `state`."""
+    return _frame(connection, READ_SLOTS, {"limit": limit}, ("slot_at", "job", "state"))
+
+
+def course(connection: Connection, limit: int) -> pd.DataFrame:
+    """The four totals as each of the newest imports left them, oldest first."""
+    columns = ("id", "started_at", "status", *COUNTS)
+    return _frame(connection, READ_COURSE, {"limit": limit}, columns).iloc[::-1].reset_index(drop=True)
+
+
+def clinics(connection: Connection) -> dict[str, int]:
+    """Every clinic's id by its name."""
+    return {row.name: row.id for row in connection.execute(READ_CLINIC_NAMES)}
+
+
+def automations(connection: Connection) -> dict[str, int]:
+    """Every automation's id by its name."""
+    return {row.name: row.id for row in connection.execute(READ_AUTOMATION_NAMES)}
+
+
+def _frame(
+    connection: Connection, statement: TextClause, values: Mapping[str, object], columns: Sequence[str]
+) -> pd.DataFrame:
+    """What a statement answers, with these columns also where it answers nothing."""
+    rows = connection.execute(statement, values).mappings()
+    return pd.DataFrame([[row[name] for name in columns] for row in rows], columns=list(columns))
+
+
+def _without_gaps(frame: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+    if frame.empty:
+        return frame
+    starts = buckets(frame["start"].iloc[0], frame["start"].iloc[-1], unit)
+    if starts is None:
+        return frame
+    full = frame.set_index("start").reindex(pd.Index(starts, dtype=object, name="start"), fill_value=0)
+    return full.reset_index()

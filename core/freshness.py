@@ -1,0 +1,53 @@
+"""How much the data can be trusted just now, in one light and one sentence (ui: status line).
+
+Green; amber where one slot of the schedule passed without new data, or the last import was partial; red
+where it failed, or two slots passed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.runs import Status
+from core.timetable import Timetable
+
+# The watermark lies 5 minutes before the run's start; a run is given a quarter of an hour to end.
+OVERLAP = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=15)
+
+
+class Light(StrEnum):
+    """Which colour; never shown without its words."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The light, and why."""
+
+    light: Light
+    words: str
+
+
+def missed_slots(as_of: datetime, now: datetime, timetable: Timetable) -> int:
+    """How many slots of the timetable passed since the data's moment without bringing newer ones."""
+    return len(timetable.between(as_of + OVERLAP, now - PATIENCE))
+
+
+def verdict(as_of: datetime | None, last_status: str | None, missed: int) -> Verdict:
+    """What the status line says; the worst of age and result."""
+    if last_status == Status.FAILED:
+        return Verdict(Light.RED, "The last import failed")
+    if as_of is None:
+        return Verdict(Light.NONE, "Nothing is imported yet")
+    if missed > 1:
+        return Verdict(Light.RED, f"{missed} scheduled imports are missing")
+    if last_status == Status.PARTIAL:
+        return Verdict(Light.AMBER, "The last import was partial")
+    if missed == 1:
+        return Verdict(Light.AMBER, "One scheduled import is missing")
+    return Verdict(Light.GREEN, "Up to date")

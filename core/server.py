@@ -1,0 +1,181 @@
+"""The server's life: from the settings to the last signal, and the two lines it says at its start.
+
+Handed to `st.App` as its lifespan: Streamlit's own server runs it before the port answers, and once a
+process. What keeps the server from starting becomes one clear line and an exit code (spec, section 4).
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from types import FrameType
+from typing import NoReturn
+
+from core import __version__, queries, settings
+from core import log as logs
+from core.errors import ProductError, SettingsError, UsageError
+from core.log import Log
+from core.service import Service, set_current
+from core.settings import Settings
+
+# After a signal: how long open answers may go on, and when the process is gone whatever happens.
+LEAVE_SECONDS, GONE_SECONDS = 3.0, 9.0
+PROBE_SECONDS = 0.1
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 (recognised, not bound)
+
+log = Log("server")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As people open it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def lifespan(address: Callable[[], Address]) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Everything that lives as long as the server; `address` is asked once the server knows it."""
+
+    @asynccontextmanager
+    async def life(_: object) -> AsyncIterator[None]:
+        leaving = _Leaving()
+        leaving.listen()
+        service = await asyncio.to_thread(_open_or_exit, address(), leaving)
+        try:
+            set_current(service)
+            gc.collect()
+            gc.freeze()  # every page run ends in a full collection; what is loaded by now never goes
+            threading.Thread(
+                target=_announce, args=(service, address()), name="announce", daemon=True
+            ).start()
+            yield
+        finally:
+            leaving.reached()
+            set_current(None)
+            await asyncio.to_thread(service.close)
+            log.info("server_stopped")
+            logs.close()
+
+    return life
+
+
+def require_guard(known: Settings, host: str) -> None:
+    """Refuse to be reachable from the network while nothing guards the server (spec, section 9).
+
+    Raises:
+        UsageError: naming what to set.
+    """
+    if not known.guarded and not known.model_copy(update={"host": host}).loopback:
+        raise UsageError(
+            f"HOST: {host} is reachable from the network, and nothing guards the server. Set API_TOKEN "
+            "and DASHBOARD_PASSWORD (or TRUSTED_USER_HEADER), or leave HOST at 127.0.0.1."
+        )
+
+
+def _open_or_exit(address: Address, leaving: "_Leaving") -> Service:
+    """The service at work; the process ends here where it cannot be."""
+    service: Service | None = None
+    try:
+        known = settings.from_environment()
+        require_guard(known, address.host)
+        _configure_log(known)
+        service = Service(known)
+        leaving.close = service.close
+        service.__enter__()
+        service.serve()
+    except ProductError as error:
+        if service is not None:
+            service.close()
+        _exit(error)
+    log.info("server_started", version=__version__, source="demo" if known.demo else "airtable")
+    return service
+
+
+def _configure_log(known: Settings) -> None:
+    try:
+        logs.configure(known.log_dir, terminal=True)
+    except OSError as error:
+        raise SettingsError(
+            f"LOG_DIR: {known.log_dir} cannot be written ({error.strerror}). Name another folder."
+        ) from None
+
+
+def _exit(error: ProductError) -> NoReturn:
+    """End the process; an exception would reach the terminal as a page of uvicorn's traceback instead."""
+    logs.close()
+    sys.stderr.write(f"{error.message}\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(error.exit_code)
+
+
+class _Leaving:
+    """SIGTERM and SIGINT: the import is interrupted at once, and the process gone in time.
+
+    The web server waits for open answers without limit, and ends the lifespan only afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.close: Callable[[], None] = lambda: None
+        self._number = 0
+        self._asked = threading.Event()
+        self._reached = threading.Event()
+        self._before: dict[int, Callable[[int, FrameType | None], object]] = {}
+
+    def listen(self) -> None:
+        """Hear signals before the web server does; only the main thread may."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.signal(number, self._hear)
+            if callable(before):
+                self._before[number] = before
+        threading.Thread(target=self._see_to_it, name="leaving", daemon=True).start()
+
+    def reached(self) -> None:
+        """The lifespan is ending by itself."""
+        self._reached.set()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        """Pass on the first signal alone: a second one would make the web server skip the lifespan's end."""
+        if self._asked.is_set():
+            return
+        self._number = number
+        self._asked.set()
+        if number in self._before:
+            self._before[number](number, frame)
+
+    def _see_to_it(self) -> None:
+        self._asked.wait()
+        threading.Thread(target=self.close, name="close", daemon=True).start()
+        threading.Event().wait(GONE_SECONDS)
+        os._exit(128 + self._number)
+
+
+def _announce(service: Service, address: Address) -> None:
+    """Say on the terminal when the port answers, and when the data are there."""
+    pause = threading.Event()
+    while not _answers(address):
+        pause.wait(PROBE_SECONDS)
+    _say(f"Dashboard: {address.url}")
+    fault = service.wait_for_startup()
+    try:
+        stand = service.ask(lambda connection: _stand(service.settings, queries.last_completed(connection)))
+        count = service.ask(queries.live_count)
+    except ProductError as error:
+        _say(f"Ready: {error.message}")
+        return
+    failed = f"; the startup import did not succeed: {fault}" if fault else ""
+    _say(f"Ready: {count:,} conversations, {stand}{failed}")
