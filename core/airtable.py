@@ -7,18 +7,29 @@ of `errors`' classes, which say whether to retry, restart the listing or stop.
 import math
 import random
 import re
+import string
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from pyairtable import Api
-from pyairtable.formulas import CREATED_TIME, IS_AFTER, LAST_MODIFIED_TIME, OR, RECORD_ID
+from pyairtable.formulas import (
+    AND,
+    CREATED_TIME,
+    FIND,
+    IS_AFTER,
+    LAST_MODIFIED_TIME,
+    NOT,
+    OR,
+    RECORD_ID,
+    RIGHT,
+    Formula,
+)
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
@@ -85,6 +96,8 @@ class Listing:
 
     columns: tuple[str, ...]
     formula: str | None = None
+    shard: bool = False
+    """Whether it is a part of a larger listing, and so not to be cut again."""
 
 
 def everything(source: Source) -> Listing:
@@ -92,21 +105,73 @@ def everything(source: Source) -> Listing:
     return Listing(tuple(source.columns.values()))
 
 
-def changed_since(source: Source, moment: datetime, *, cells: bool = True) -> Listing:
+def changed_since(source: Source, moment: datetime) -> Listing:
     """What was made or changed after `moment`, by Airtable's own modified time."""
-    formula = OR(IS_AFTER(LAST_MODIFIED_TIME(), moment), IS_AFTER(CREATED_TIME(), moment))
-    columns = tuple(source.columns.values()) if cells else (source.columns[Column.CLINIC],)
-    return Listing(columns, str(formula))
+    return Listing(tuple(source.columns.values()), str(_changed_since(moment)))
 
 
 def by_id(source: Source, ids: Sequence[str]) -> list[Listing]:
     """The records with these ids where the view still shows them, a listing for each page's worth."""
-    remaining = iter(ids)
-    listings = []
-    while chunk := list(islice(remaining, PAGE_SIZE)):
-        formula = OR(*(RECORD_ID().eq(record_id) for record_id in chunk))
-        listings.append(Listing(tuple(source.columns.values()), str(formula)))
-    return listings
+    return [Listing(tuple(source.columns.values()), str(_among(chunk))) for chunk in _pages_of(ids)]
+
+
+def changed_among(source: Source, ids: Sequence[str], moment: datetime) -> list[Listing]:
+    """Which of these records were made or changed after `moment`: their ids, with one cell alone."""
+    columns = (source.columns[Column.CLINIC],)
+    return [Listing(columns, str(AND(_among(chunk), _changed_since(moment)))) for chunk in _pages_of(ids)]
+
+
+def _changed_since(moment: datetime) -> Formula:
+    return OR(IS_AFTER(LAST_MODIFIED_TIME(), moment), IS_AFTER(CREATED_TIME(), moment))
+
+
+def _among(ids: Sequence[str]) -> Formula:
+    return OR(*(RECORD_ID().eq(record_id) for record_id in ids))
+
+
+def _pages_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE))
+
+
+# Record ids end in one of these, evenly spread.
+LAST_CHARACTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+MOST_READERS = 21
+# Readers beyond the bare need, for answers that take longer than the first ones.
+SPARE = 1.15
+# More than PostgreSQL is written to: reading faster would only fill the queue.
+MOST_PAGES_PER_SECOND = 50.0
+
+
+def readers_needed(latency: float, requests_per_second: float) -> int:
+    """How many readers keep a pace of requests busy at this latency (seconds); 1 where one suffices.
+
+    Among the numbers that suffice, one that cuts the 62 last characters into even shards.
+    """
+    at_once = latency * min(requests_per_second, MOST_PAGES_PER_SECOND)
+    if at_once <= 1:
+        return 1
+    least = math.ceil(at_once * SPARE)
+    enough = range(min(least, MOST_READERS), MOST_READERS + 1)
+    return min(enough, key=lambda number: (number - least) // 3 + _largest_shard(number) * number)
+
+
+def sharded(listing: Listing, number: int) -> list[Listing]:
+    """The listing cut into `number` even parts by the record id's last character.
+
+    The last part is the complement of the others: together they are the listing, whatever ids look like.
+    """
+    size = _largest_shard(number)
+    parts = [LAST_CHARACTERS[start : start + size] for start in range(0, len(LAST_CHARACTERS), size)]
+    last = RIGHT(RECORD_ID(), 1)
+    conditions = [FIND(last, part) for part in parts[:-1]]
+    rest = NOT(FIND(last, "".join(parts[:-1])))
+    base = [Formula(listing.formula)] if listing.formula else []
+    formulas = [AND(*base, condition) if base else condition for condition in (*conditions, rest)]
+    return [Listing(listing.columns, str(formula), shard=True) for formula in formulas]
+
+
+def _largest_shard(number: int) -> int:
+    return math.ceil(len(LAST_CHARACTERS) / number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +193,8 @@ class ReadingState:
         self.retries = 0
         self.rate_waited = 0.0
         self.waiting_until: datetime | None = None
+        self.latency = 0.0
+        """Seconds from request to answer, of the last good page."""
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -282,8 +349,9 @@ class Reader:
         """Send when it is this reader's turn, again after each rate 429, and check that a page came back."""
         while True:
             self._pacer.wait_for_turn(self._state.stop)
+            sent = self._clock.monotonic()
             try:
-                return _checked(request())
+                page = _checked(request())
             except requests.HTTPError as error:
                 fault = sorted_fault(error.response, self._source)
                 if not isinstance(fault, RateLimitError):
@@ -291,6 +359,9 @@ class Reader:
                 self._state.wait_for_rate(self._pacer.penalise(_retry_after(error.response)))
             except (requests.RequestException, ValueError, RecursionError) as error:
                 raise _broken(error, self._source.endpoint) from None
+            else:
+                self._state.latency = self._clock.monotonic() - sent
+                return page
 
     def _keep(self, response: requests.Response, **_: object) -> None:
         response.encoding = "utf-8"  # JSON is UTF-8; guessing an encoding costs more than reading the page

@@ -4,7 +4,7 @@ The only module that catches everything: a run always ends with a row that says 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -35,7 +35,6 @@ BATCH = 100
 OVERLAP = timedelta(minutes=5)
 REFRESH_SECONDS = 1.0
 MASS_DELETION_ROWS = 10
-READERS = 1
 
 log = Log("import")
 T = TypeVar("T")
@@ -96,6 +95,8 @@ class Import:
         self._since: datetime | None = None
         self._source_started_at: datetime | None = None
         self._refused: list[int] | None = None
+        self._before: LastSuccess | None = None
+        self._missed = 0
 
     def begin(self) -> int:
         """Take the lock, check the source and make the run's row; answers the import's id.
@@ -159,6 +160,7 @@ class Import:
             self._since = last.watermark
         else:
             self._progress.expected = queries.live_count(connection)
+            self._before = last if last and last.fingerprint == marks else None
         begin = runs.Begin(
             trigger=self._order.trigger,
             triggered_by=self._order.triggered_by,
@@ -194,8 +196,10 @@ class Import:
         """Gather, decide, apply; then what is gone; then whether the counts add up."""
         source = self._plant.source
         if self._since is None:
+            reread = set(self._asked(queries.database_error_ids))
             self._read([airtable.everything(source)], "reading", "Reading all records from Airtable.")
             errors = self._delete_absent()
+            self._count_missed(reread)
         else:
             changes = [airtable.changed_since(source, self._since)]
             again = airtable.by_id(source, self._asked(queries.database_error_ids))
@@ -209,15 +213,20 @@ class Import:
     def _read(self, listings: Sequence[Listing], phase: str, message: str) -> None:
         """Take every page of these listings, decide its records and commit them as a batch."""
         self._tell(phase, message)
-        with Reading(listings, self._reading, READERS, self._open_reader) as reading:
+        for page in self._pages(listings):
+            self._source_started_at = self._source_started_at or page.sent_at
+            self._take(page)
+
+    def _pages(self, listings: Sequence[Listing]) -> Iterator[Page]:
+        """The pages as they come; while none comes, the row shows that the run lives."""
+        with Reading(listings, self._reading, self._plant.pacer.rate, self._open_reader) as reading:
             while not reading.finished:
                 page = reading.take(REFRESH_SECONDS)
                 self._control.check()
                 if page is None:
                     self._obey(self._batches.refresh())
                 else:
-                    self._source_started_at = self._source_started_at or page.sent_at
-                    self._take(page)
+                    yield page
 
     def _open_reader(self) -> Reader:
         return Reader(self._plant.source, self._plant.pacer, self._plant.clock, self._reading)
@@ -277,6 +286,23 @@ class Import:
             "AIRTABLE_VIEW; if the records are really gone, run a full import that allows the mass deletion.",
         )
 
+    def _count_missed(self, reread: Collection[str]) -> None:
+        """How many changes the incremental imports since the last success would never have seen.
+
+        What a full import changes, but Airtable's modified time does not show since the watermark, was
+        missed; `reread` are records that incremental imports ask for by id.
+        """
+        if self._before is None:
+            return
+        changed = [name for name in self._asked(self._seen.changed) if name not in reread]
+        if not changed:
+            return
+        self._tell("counting", "Counting what incremental imports would have missed.")
+        shown: set[str] = set()
+        for page in self._pages(airtable.changed_among(self._plant.source, changed, self._before.watermark)):
+            shown |= {raw["id"] for raw in page.records if isinstance(raw, dict) and "id" in raw}
+        self._missed = len(set(changed) - shown)
+
     # Reckon
 
     def _miscounts(self) -> list[dict[str, str]]:
@@ -306,7 +332,7 @@ class Import:
             "source_started_at": self._source_started_at,
             "watermark": reached and reached - OVERLAP,
             "refused": self._refused,
-            "missed": 0,
+            "missed": self._missed,
         }
 
         def write(connection: Connection) -> bool:

@@ -14,7 +14,8 @@ class Pacer:
 
     def __init__(self, requests_per_second: float, penalty_seconds: float, clock: Clock) -> None:
         """Space turns `MARGIN` / `requests_per_second` seconds apart."""
-        self._gap = MARGIN / requests_per_second
+        self.rate = requests_per_second / MARGIN
+        """How many turns a second there are at most."""
         self._penalty = penalty_seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -32,7 +33,7 @@ class Pacer:
                 now = self._clock.monotonic()
                 turn = max(self._next, self._silent_until)
                 if turn <= now:
-                    self._next = now + self._gap
+                    self._next = now + 1 / self.rate
                     return
             if stop.wait(turn - now):
                 raise StoppedError

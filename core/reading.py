@@ -1,39 +1,42 @@
-"""Reading apart from writing: threads fetch pages into a bounded queue, the importer takes them out."""
+"""Reading apart from writing: threads fetch pages into a bounded queue, the importer takes them out.
+
+One reader begins. Where its first pages show that one cannot keep the pace, the listing is cut into shards
+and more readers join; the records of those first pages are then read, and counted, once more.
+"""
 
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Self
 
-from core.airtable import Listing, Page, Reader, ReadingState
+from core.airtable import Listing, Page, Reader, ReadingState, readers_needed, sharded
 from core.errors import StoppedError
 
 QUEUED_PAGES = 8
+# The first answer also makes the connection; the second tells the latency.
+MEASURED_PAGES = 2
 
 
 class Reading:
-    """Some listings being read, by one thread each reader; use as a context manager."""
+    """Some listings being read; use as a context manager."""
 
     def __init__(
         self,
         listings: Iterable[Listing],
         state: ReadingState,
-        readers: int,
+        requests_per_second: float,
         open_reader: Callable[[], Reader],
     ) -> None:
         """Start reading at once; `state` is shared with whoever may stop it."""
         self._state = state
+        self._pace = requests_per_second
+        self._open_reader = open_reader
         self._listings = deque(listings)
         self._pages: queue.Queue[Page | Exception | None] = queue.Queue(QUEUED_PAGES)
-        self._working = max(1, min(readers, len(self._listings)))
-        self.started_at: datetime | None = None
-        """When the source sent its first page, by its own clock."""
-        for number in range(self._working):
-            threading.Thread(
-                target=self._read, args=(open_reader,), name=f"reader-{number}", daemon=True
-            ).start()
+        self._lock = threading.Lock()
+        self._working = 0
+        self._begin(min(readers_needed(state.latency, requests_per_second), len(self._listings)))
 
     @property
     def finished(self) -> bool:
@@ -54,13 +57,10 @@ class Reading:
             if isinstance(item, Exception):
                 raise item
             if item is not None:
-                return self._seen(item)
-            self._working -= 1
+                return item
+            with self._lock:
+                self._working -= 1
         return None
-
-    def _seen(self, page: Page) -> Page:
-        self.started_at = self.started_at or page.sent_at
-        return page
 
     def __enter__(self) -> Self:
         return self
@@ -70,18 +70,39 @@ class Reading:
         if not self.finished:
             self._state.stop.set()
 
-    def _read(self, open_reader: Callable[[], Reader]) -> None:
+    def _begin(self, readers: int) -> None:
+        """Start more readers; each is counted before it runs, so that the end cannot be taken for reached."""
+        with self._lock:
+            self._working += readers
+        for _ in range(readers):
+            threading.Thread(target=self._read, name="reader", daemon=True).start()
+
+    def _read(self) -> None:
         """One thread's work; whatever ends it is handed to the taker."""
         try:
-            reader = open_reader()
+            reader = self._open_reader()
             while (listing := self._next()) is not None:
-                for page in reader.pages(listing):
-                    self._put(page)
+                self._read_listing(reader, listing)
             self._put(None)
         except StoppedError:
             return
         except Exception as error:  # noqa: BLE001 (raised again where the pages are taken)
-            self._put_last(error)
+            self._put_error(error)
+
+    def _read_listing(self, reader: Reader, listing: Listing) -> None:
+        for number, page in enumerate(reader.pages(listing), 1):
+            self._put(page)
+            if number == MEASURED_PAGES and page.more and not listing.shard:
+                needed = readers_needed(self._state.latency, self._pace)
+                if needed > 1:
+                    return self._share(listing, needed)
+        return None
+
+    def _share(self, listing: Listing, readers: int) -> None:
+        """Cut the rest of the work into shards; this reader goes on with one of them."""
+        shards = sharded(listing, readers)
+        self._listings.extend(shards)
+        self._begin(len(shards) - 1)
 
     def _next(self) -> Listing | None:
         try:
@@ -98,8 +119,8 @@ class Reading:
             except queue.Full:
                 continue
 
-    def _put_last(self, error: Exception) -> None:
-        """Hand the error over; the other readers send nothing more."""
+    def _put_error(self, error: Exception) -> None:
+        """Hand the error over; the taker then stops the other readers."""
         try:
             self._put(error)
         except StoppedError:

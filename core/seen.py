@@ -30,6 +30,10 @@ PUT = text("""
 
 COUNT = text("SELECT outcome, count(*) AS records FROM seen GROUP BY outcome")
 
+READ_CHANGED = text("""
+    SELECT external_id FROM seen WHERE outcome IN ('created', 'updated') ORDER BY external_id
+""")
+
 # Live conversations and open rejections that this import did not read.
 READ_UNSEEN = text("""
     SELECT external_id FROM conversations c
@@ -79,6 +83,10 @@ class Seen:
     def counts(self, connection: Connection) -> dict[Outcome, int]:
         """How many records became what."""
         return {Outcome(row.outcome): row.records for row in connection.execute(COUNT)}
+
+    def changed(self, connection: Connection) -> list[str]:
+        """The records that this import created or updated, in byte order."""
+        return list(connection.execute(READ_CHANGED).scalars())
 
     def unseen(self, connection: Connection) -> list[str]:
         """The external ids of what is live or rejected here and was not read, in byte order."""

@@ -401,6 +401,20 @@ def test_a_dead_run_is_told(product: Importing) -> None:
     assert product.row(import_id) == row
 
 
+def test_a_full_import_counts_what_incremental_ones_missed(product: Importing, standin: StandIn) -> None:
+    """What a full import changes though Airtable's modified time does not show it counts as missed."""
+    product.full()
+    first, second, third = (record.id for record in standin.table.records()[:3])
+    standin.table.update(first, {"Name": "Computed"}, at=None)
+    standin.table.update(second, {"Name": "Edited"}, at=standin.advance(3600))
+    assert product.incremental().status is Status.SUCCEEDED
+    standin.table.update(third, {"Name": "Edited later"}, at=standin.advance(3600))
+    standin.advance(600)
+    row = product.row(product.full().import_id)
+    assert counters(row) == {"processed": 250, "updated": 2, "unchanged": 248, "missed": 1}
+    assert differences(standin.table, product.url) == []
+
+
 def test_every_column_is_compared_or_left_out_with_a_reason(product: Importing) -> None:
     """No column of a data table escapes the comparison unnoticed."""
     columns = product.rows(
