@@ -17,7 +17,7 @@ from core.settings import ROOT
 
 # Two halves of one advisory key each: whose it is, and what for.
 OWNER = 0x4A43
-IMPORT_LOCK, MIGRATION_LOCK, DIMENSION_LOCK = 1, 2, 3
+IMPORT_LOCK, MIGRATION_LOCK, DIMENSION_LOCK, BEGINNING_LOCK = 1, 2, 3, 4
 
 # A dead peer is noticed within half a minute, so that a run's lock dies with its machine.
 KEEPALIVE = {

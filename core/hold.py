@@ -1,20 +1,36 @@
 """The hold that one run has on the database: the connection that owns the lock, regained when lost."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from core import runs
 from core.clock import Clock
-from core.database import Fault, fault, sqlstate, try_lock, unlock
+from core.database import (
+    BEGINNING_LOCK,
+    Fault,
+    fault,
+    lock_for_transaction,
+    sqlstate,
+    try_lock,
+    unlock,
+)
 from core.errors import ImportRunningError, LostRunError
 from core.log import Log
 
 # The database may be away this long before the run gives up; a restart takes seconds.
 PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 5.0
+
+# A batch looks up a hundred keys in tables that grow while no statistics are there yet. A plan kept from
+# when they were empty, or one that reads a whole partial index into a bitmap, takes 20 times as long.
+PLANNING = text(
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', false),"
+    " set_config('enable_bitmapscan', 'off', false)"
+)
 
 T = TypeVar("T")
 log = Log("import")
@@ -29,30 +45,35 @@ class Hold:
         clock: Clock,
         pause: Callable[[float], object],
         opened: Callable[[Connection], None],
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """`opened` prepares each connection; `pause` waits some seconds, and may raise to end the run."""
         self._engine = engine
         self._clock = clock
         self._pause = pause
         self._opened = opened
+        self._patience_seconds = patience_seconds
         self._connection: Connection | None = None
 
-    def take(self) -> Connection:
-        """Take the lock on a new connection.
+    def take(self, begin: Callable[[Connection], None] = lambda _: None) -> Connection:
+        """Take the lock on a new connection, and `begin` in the same transaction.
 
         Raises:
             ImportRunningError: another import holds it.
         """
-        connection = self._engine.connect()
-        self._connection = connection
-        with connection.begin():
-            locked = try_lock(connection)
-            running = None if locked else runs.running_id(connection)
-        if not locked:
+        connection = self._connection = self._engine.connect()
+        try:
+            connection.detach()  # it ends with the hold, and its settings and temporary table with it
+            with connection.begin():
+                connection.execute(PLANNING)
+                # Whoever is refused waits here until the row of whoever was not is there to be named.
+                lock_for_transaction(connection, BEGINNING_LOCK)
+                _lock_or_name(connection)
+                begin(connection)
+            self._opened(connection)
+        except BaseException:
             self.release()
-            named = f"Import {running}" if running else "Another import"
-            raise ImportRunningError(f"{named} is running. Wait for its end, or cancel it.", running)
-        self._opened(connection)
+            raise
         return connection
 
     def transact(self, work: Callable[[Connection], T], done_already: Callable[[Connection], T | None]) -> T:
@@ -74,23 +95,22 @@ class Hold:
                         return done
                     return work(connection)
             except (DBAPIError, ImportRunningError) as error:
-                over = self._clock.monotonic() - began > PATIENCE_SECONDS
+                over = self._clock.monotonic() - began > self._patience_seconds
                 self._give_up_or_not(error, over=over)
             tries += 1
             self._pause(min(0.1 * 2**tries, LONGEST_PAUSE_SECONDS))
 
     def release(self) -> None:
-        """Give the lock back and the connection up; never raises."""
+        """Give the lock back and end the connection; never raises."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        try:
+        with suppress(DBAPIError):  # a dead connection has given its lock back
             if not connection.invalidated:
+                # At once: the server notices the connection's end a moment later.
                 with connection.begin():
                     unlock(connection)
-        except DBAPIError:
-            connection.invalidate()  # a dead connection has given its lock back
-        finally:
+        with suppress(DBAPIError):
             connection.close()
 
     def _regained(self) -> Connection:
@@ -109,3 +129,10 @@ class Hold:
         if over or fault(error) is not Fault.PASSING:
             raise error
         log.warning("database_away", sqlstate=sqlstate(error))
+
+
+def _lock_or_name(connection: Connection) -> None:
+    if not try_lock(connection):
+        running = runs.running_id(connection)
+        named = f"Import {running}" if running else "Another import"
+        raise ImportRunningError(f"{named} is running. Wait for its end, or cancel it.", running)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from core import airtable, queries, runs
+from core import airtable, queries, runs, store
 from core.airtable import PATIENCE, Listing, Page, Patience, Reader, ReadingState, Source
 from core.batches import Batches
 from core.clock import Clock
@@ -21,7 +21,7 @@ from core.control import Control, EndingError
 from core.database import explanation
 from core.errors import LostRunError, ProductError, SourceMismatchError
 from core.fingerprint import changed, fingerprint
-from core.hold import Hold
+from core.hold import PATIENCE_SECONDS, Hold
 from core.log import Log
 from core.pacer import Pacer
 from core.progress import Progress
@@ -64,6 +64,8 @@ class Plant:
     pacer: Pacer
     clock: Clock
     patience: Patience = PATIENCE
+    database_patience_seconds: float = PATIENCE_SECONDS
+    """How long PostgreSQL may be away before the run gives up."""
     committed: Callable[[int], None] = lambda _: None
     """Called after each commit with the batch's number; tests end the process in it."""
 
@@ -90,7 +92,9 @@ class Import:
         self._reading = ReadingState(plant.clock, plant.patience)
         self._progress = Progress(plant.clock, self._reading, plant.clock.monotonic())
         self._seen = Seen()
-        self._hold = Hold(plant.engine, plant.clock, control.pause, self._seen.open)
+        self._hold = Hold(
+            plant.engine, plant.clock, control.pause, self._seen.open, plant.database_patience_seconds
+        )
         self._raw: Mapping[str, object] = {}
         self._since: datetime | None = None
         self._source_started_at: datetime | None = None
@@ -107,9 +111,7 @@ class Import:
             DatabaseError: PostgreSQL refuses or cannot be reached.
         """
         try:
-            connection = self._hold.take()
-            with connection.begin():
-                self.import_id = self._make_row(connection)
+            self._hold.take(self._make_row)
         except DBAPIError as error:
             self._let_go()
             raise explanation(error, self._plant.conninfo) from error
@@ -146,8 +148,8 @@ class Import:
             self._reading.stop.set()
             self._let_go()
 
-    def _make_row(self, connection: Connection) -> int:
-        """Settle source and mode, and make the row: one transaction."""
+    def _make_row(self, connection: Connection) -> None:
+        """Settle source and mode, and make the row: in the transaction that takes the lock."""
         now = self._plant.clock.now()
         held = runs.source_held(connection)
         check_source(held, self._plant.identity)
@@ -170,7 +172,7 @@ class Import:
             fingerprint=marks,
             allow_mass_delete=self._order.allow_mass_delete,
         )
-        return runs.begin(connection, begin, self._progress.as_json())
+        self.import_id = runs.begin(connection, begin, self._progress.as_json())
 
     def _outcome(self) -> tuple[Status, list[dict[str, str]]]:
         """Do the work; what ends it early becomes a status and an entry for people."""
@@ -238,6 +240,8 @@ class Import:
         for batch in _chunks({decision.external_id: decision for decision, _ in decided}.values()):
             self._obey(self._batches.commit(batch))
             self._control.check()
+            if self._progress.batches == 1 and self._progress.expected == 0:
+                self._asked(store.analyse)
 
     def _tell(self, phase: str, message: str) -> None:
         self._progress.phase, self._progress.message = phase, message

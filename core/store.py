@@ -175,6 +175,11 @@ RESOLVE_REJECTIONS = text("""
 """)
 
 
+# The first rows of an empty table: until PostgreSQL knows of them, it takes live rows for rare and plans
+# each look-up as if a whole index were to be read.
+ANALYSE = text("ANALYZE conversations, customers")
+
+
 @dataclass(slots=True)
 class Places:
     """Ids of clinics and automations by their keys: looked up once, then known for the whole run."""
@@ -369,6 +374,11 @@ def resolve_rejections(connection: Connection, ids: Collection[str], now: dateti
     """Close the open rejections of these records and erase their cells."""
     if ids:
         connection.execute(RESOLVE_REJECTIONS, {"ids": list(ids), "now": now})
+
+
+def analyse(connection: Connection) -> None:
+    """Let the planner know what the first batch of an empty table brought."""
+    connection.execute(ANALYSE)
 
 
 def _by_external_id(
