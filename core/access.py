@@ -10,6 +10,7 @@ from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core import signin
 from core.body import TooLargeError, read_body
 from core.log import Log
-from core.people import ANONYMOUS, COOKIE, COOKIE_SECONDS, LOCAL, PROGRAM, People, Person, Role, proper_name
+from core.openapi import HEALTH, is_api
+from core.people import ANONYMOUS, COOKIE, COOKIE_SECONDS, LOCAL, PROGRAM, People, Person, proper_name
 from core.service import Service, current
 from core.signin import SIGN_IN, SIGN_OUT
 
-API, HEALTH = "/api", "/health"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Only their presence is looked at: a request that came through a proxy does not come from this machine.
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -54,7 +55,10 @@ NOT_LOCAL = Refusal(
     "and DASHBOARD_PASSWORD (or TRUSTED_USER_HEADER).",
 )
 NO_TOKEN = Refusal(
-    401, "unauthorized", "Send the header Authorization: Bearer with API_TOKEN.", {"www-authenticate": "Bearer"}
+    401,
+    "unauthorized",
+    "Send the header Authorization: Bearer with API_TOKEN.",
+    {"www-authenticate": "Bearer"},
 )
 NOT_SIGNED_IN = Refusal(401, "unauthorized", "Sign in first.")
 LOOKS_ONLY = Refusal(403, "viewer", "You may look, but not start, stop or change anything.")
@@ -69,6 +73,11 @@ def person(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Person:
         RuntimeError: no server runs in this process.
     """
     return current().people.person(headers, cookies)
+
+
+def middleware() -> list[Middleware]:
+    """What stands in front of everything, for `st.App`."""
+    return [Middleware(Access)]
 
 
 class Access:
@@ -151,8 +160,7 @@ def admit(connection: HTTPConnection, people: People) -> Person | Refusal:
         return TWO_NAMES
     if path == HEALTH:
         return _inquirer(connection, people)
-    is_api = path == API or path.startswith(f"{API}/")
-    verdict = _caller(connection, people) if is_api else _visitor(connection, people)
+    verdict = _caller(connection, people) if is_api(path) else _visitor(connection, people)
     if isinstance(verdict, Person) and _presses(connection) and not _of_own_origin(connection):
         return FOREIGN_ORIGIN
     return verdict
@@ -233,7 +241,14 @@ def _names_loopback(host: str) -> bool:
         parts.port  # noqa: B018 (raises where the port is none)
     except ValueError:
         return False
-    if parts.path or parts.query or parts.fragment or parts.username is not None or "#" in host or "?" in host:
+    if (
+        parts.path
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+        or "#" in host
+        or "?" in host
+    ):
         return False
     return parts.hostname == "localhost" or _is_loopback(parts.hostname or "")
 
@@ -251,7 +266,7 @@ def _answer(connection: HTTPConnection, refusal: Refusal, people: People) -> Res
     """The refusal in the form that the asker reads: JSON, the way to the form, or plain words."""
     scope = connection.scope
     path = scope["path"]
-    if path in {API, HEALTH} or path.startswith(f"{API}/"):
+    if path == HEALTH or is_api(path):
         body = {"error": {"code": refusal.code, "message": refusal.message}}
         return JSONResponse(body, refusal.status, refusal.headers)
     wants_page = scope["method"] in {"GET", "HEAD"} and "text/html" in connection.headers.get("accept", "")

@@ -242,22 +242,30 @@ class _Patience(stop_base):
         self._began, self._waited = clock.monotonic(), state.rate_waited
 
     def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 (tenacity's signature)
+        return self.left() == 0
+
+    def left(self) -> float:
+        """How many seconds the request may still take."""
         spent = self._clock.monotonic() - self._began - (self._state.rate_waited - self._waited)
-        return spent >= self._state.patience.request_seconds
+        return max(self._state.patience.request_seconds - spent, 0.0)
 
 
 class _Pause(wait_base):
-    """The wait before the next try: exponential with jitter, at least what `Retry-After` asked for."""
+    """The wait before the next try: exponential with jitter, at least what `Retry-After` asked for.
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    However long that is, the request's time bounds it.
+    """
+
+    def __init__(self, patience: Patience, request: _Patience) -> None:
+        self._patience, self._request = patience, request
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
         asked = error.retry_after if isinstance(error, RetryableSourceError) else 0.0
         backoff = self._patience.first_pause_seconds * math.pow(2, retry_state.attempt_number - 1)
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
-        return max(asked, min(backoff, self._patience.longest_pause_seconds) * jitter)
+        wanted = max(asked, min(backoff, self._patience.longest_pause_seconds) * jitter)
+        return min(wanted, self._request.left())
 
 
 class Reader:
@@ -331,12 +339,12 @@ class Reader:
 
     def _tried(self, request: Callable[[], Any]) -> dict[str, Any]:
         """One request with its tries: 6, or 60 s (spec, section 3)."""
+        patience = self._state.patience
+        time = _Patience(self._state, self._clock)
         for attempt in Retrying(
             retry=retry_if_exception_type(RetryableSourceError),
-            stop=stop_any(
-                stop_after_attempt(self._state.patience.tries), _Patience(self._state, self._clock)
-            ),
-            wait=_Pause(self._state.patience),
+            stop=stop_any(stop_after_attempt(patience.tries), time),
+            wait=_Pause(patience, time),
             sleep=self._state.sleep,
             before_sleep=lambda _: self._state.count_retry(),
             reraise=True,

@@ -130,7 +130,10 @@ class Batches:
 
         def done_already(connection: Connection) -> runs.Stand | None:
             stand = _still_running(runs.stand(connection, self._import_id))
-            return stand if stand.batches > self._progress.batches and written else None
+            if stand.batches <= self._progress.batches or not written:
+                return None
+            self._seen.put(connection, written[0].outcomes)  # a new connection's table lacks them
+            return stand
 
         stand = self._hold.transact(work, done_already)
         self._settle(written[0], stand)

@@ -4,9 +4,11 @@ Every mark tells in its hover what it is, its count and its rate. Fonts, grid an
 theme; data are drawn in the palette's colours, dashes and marks.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from html import escape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,13 +17,23 @@ from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS
 from core.periods import Unit
 from core.queries import Totals
 from core.rates import rate
-from core.words import NOTHING, bucket, duration, number, share
+from core.words import NOTHING, WEEKDAYS, bucket, duration, moment, number, share
 from core.words import rate as rate_words
 
-HEIGHT = 300
-ROW_HEIGHT = 26
+HEIGHT = 260
+SPARK_HEIGHT = 56
+ROW_HEIGHT = 22
+MOST_ROWS = 40
+# A course that moves less than this is drawn flat, so that no tick repeats another.
+FLAT = 8
+# A rate of fewer conversations than this is left blank in the field of hours: it would set the scale.
+ENOUGH_AN_HOUR = 5
 LABEL_LENGTH = 28
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+HOVER_TITLES: Mapping[Unit, str] = {
+    Unit.DAY: "%{x|%a %-d %b %Y}",
+    Unit.WEEK: "Week of %{x|%-d %b %Y}",
+    Unit.MONTH: "%{x|%B %Y}",
+}
 OPEN_NOTE = "not over yet"
 
 # No tool bar over the data, and a finger that scrolls the page does not zoom the chart.
@@ -54,19 +66,20 @@ def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date])
 
 def rates(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date]) -> go.Figure:
     """The three rates by `start`, in percent of conversations; hollow marks are not over yet."""
-    figure = _figure([_rate_line(frame, measure, unit, unfinished) for measure in RATES])
+    figure = _figure([_rate_line(frame, measure, unfinished) for measure in RATES])
     figure.update_layout(hovermode="x unified", legend=_LEGEND)
-    figure.update_xaxes(unifiedhovertitle={"text": ""})
+    figure.update_xaxes(unifiedhovertitle={"text": HOVER_TITLES[unit]})
     figure.update_yaxes(rangemode="tozero", ticksuffix=" %")
     return figure
 
 
 def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure:
-    """One rate of each `name`, highest first, with all of them together as a dashed line."""
+    """One rate of each `name`, highest first, the `MOST_ROWS` largest; dashed is all of them together."""
+    largest = frame.nlargest(MOST_ROWS, "conversations").reset_index(drop=True)
     rows = (
-        frame.assign(rate=pd.Series(_rates(frame, measure), dtype=float))
+        largest.assign(rate=pd.Series(_rates(largest, measure), dtype=float))
         .dropna(subset="rate")
-        .sort_values("rate")
+        .sort_values("rate", kind="stable")
     )
     names = [_short(name) for name in rows["name"]]
     bars = go.Bar(
@@ -76,8 +89,13 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
         marker={"color": MEASURES[measure].colour},
         text=[f"{value:.1f} %" for value in rows["rate"]],
         textposition="auto",
+        constraintext="none",
+        textfont={"size": 11},
         customdata=[
-            [f"{row.name}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}", row.id]
+            [
+                f"{escape(row.name)}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}",
+                row.id,
+            ]
             for row in _rows(rows)
         ],
         hovertemplate="%{customdata[0]}<extra></extra>",
@@ -103,6 +121,8 @@ def funnel(total: Totals) -> go.Figure:
         marker={"color": [MEASURES[name].colour for name, _ in steps]},
         text=[f"{number(count)} · {rate_words(count, total.conversations)}" for _, count in steps],
         textposition="auto",
+        constraintext="none",
+        textfont={"size": 11},
         cliponaxis=False,
         customdata=[
             f"{MEASURES[name].label}<br>{rate_words(count, total.conversations)} of conversations, "
@@ -146,28 +166,53 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
 
 def multiple(frame: pd.DataFrame, measure: str, unit: Unit, top: float) -> go.Figure:
     """One clinic's rate as one of many small charts, which share their scale from 0 to `top` percent."""
-    figure = _figure([_rate_line(frame, measure, unit, ())], height=120)
+    line = _rate_line(frame, measure, ())
+    line.customdata = [
+        f"{bucket(row.start, unit)}<br>{told}"
+        for row, told in zip(_rows(frame), line.customdata, strict=True)
+    ]
+    figure = _figure([line], height=120)
     figure.update_layout(showlegend=False, margin={"l": 4, "r": 4, "t": 4, "b": 4})
     figure.update_xaxes(nticks=3, tickfont={"size": 10})
     figure.update_yaxes(range=[0, top], nticks=3, ticksuffix=" %", tickfont={"size": 10})
     return figure
 
 
-def timeline(
-    runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, told: Callable[[datetime], str]
-) -> go.Figure:
-    """Imports by start and duration, a mark for each result; slots that did not run stand at the bottom."""
+def spark(frame: pd.DataFrame, measure: str, unit: Unit) -> go.Figure:
+    """One count's course as a small line without axes."""
+    ink = MEASURES[measure]
+    line = go.Scatter(
+        x=list(frame["start"]),
+        y=frame[measure],
+        mode="lines",
+        line={"color": ink.colour, "width": 1.5},
+        fill="tozeroy",
+        customdata=[
+            f"{bucket(row.start, unit)}<br>{number(getattr(row, measure))} {ink.label.lower()}"
+            for row in _rows(frame)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    figure = _figure([line], height=SPARK_HEIGHT)
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 2, "b": 2}, showlegend=False)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, rangemode="tozero")
+    return figure
+
+
+def timeline(runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, zone: ZoneInfo) -> go.Figure:
+    """Imports by start (in `zone`) and duration, a mark for each result; slots without one at the bottom."""
     traces = []
     for result, ink in RESULTS.items():
-        marks = [_run_mark(run, told) for run in runs if run["status"] == result]
-        marks += [_slot_mark(slot, told) for slot in _rows(slots) if slot.state == result]
+        marks = [_run_mark(run, zone) for run in runs if run["status"] == result]
+        marks += [_slot_mark(slot, zone) for slot in _rows(slots) if slot.state == result]
         if not marks:
             continue
         traces.append(
             go.Scatter(
                 x=[mark[0] for mark in marks],
                 y=[mark[1] for mark in marks],
-                customdata=[mark[2:] for mark in marks],
+                customdata=[mark[2] for mark in marks],
                 name=ink.label,
                 mode="markers",
                 marker={
@@ -176,7 +221,8 @@ def timeline(
                     "size": 11,
                     "line": {"color": ink.colour, "width": 2 if ink.mark.endswith("open") else 0},
                 },
-                hovertemplate="%{customdata[0]}<extra></extra>",
+                hovertemplate="%{customdata}<extra></extra>",
+                cliponaxis=False,
             )
         )
     figure = _figure(traces, height=240)
@@ -185,9 +231,7 @@ def timeline(
     return figure
 
 
-def course(
-    frame: pd.DataFrame, measure: str, expected: int | None, told: Callable[[datetime], str]
-) -> go.Figure:
+def course(frame: pd.DataFrame, measure: str, expected: int | None, zone: ZoneInfo) -> go.Figure:
     """One total as each import left it, with what is expected as a dashed line."""
     ink = MEASURES[measure]
     rows = frame.dropna(subset=measure)
@@ -198,7 +242,7 @@ def course(
         line={"color": ink.colour, "shape": "hv"},
         marker={"symbol": ink.mark, "size": 7},
         customdata=[
-            f"Import {row.id}, {told(row.started_at)}<br>{number(int(getattr(row, measure)))} "
+            f"Import {row.id}, {moment(row.started_at, zone)}<br>{number(int(getattr(row, measure)))} "
             f"{ink.label.lower()}{_against(int(getattr(row, measure)), expected)}"
             for row in _rows(rows)
         ],
@@ -211,6 +255,9 @@ def course(
     step = max(len(ids) // 6, 1)
     figure.update_layout(showlegend=False)
     figure.update_xaxes(tickvals=list(range(len(ids)))[::step], ticktext=[f"#{one}" for one in ids[::step]])
+    values = [*rows[measure], *([] if expected is None else [expected])]
+    if values and max(values) - min(values) < FLAT:
+        figure.update_yaxes(range=[min(values) - FLAT, max(values) + FLAT])
     figure.update_yaxes(tickformat=",d", nticks=5)
     return figure
 
@@ -233,7 +280,7 @@ def _figure(traces: Sequence[Any], height: int = HEIGHT) -> go.Figure:
     return figure
 
 
-def _rate_line(frame: pd.DataFrame, measure: str, unit: Unit, unfinished: Collection[date]) -> go.Scatter:
+def _rate_line(frame: pd.DataFrame, measure: str, unfinished: Collection[date]) -> go.Scatter:
     ink = MEASURES[measure]
     starts = list(frame["start"])
     many = len(starts) > 60  # noqa: PLR2004 (more marks than this run into each other)
@@ -248,7 +295,10 @@ def _rate_line(frame: pd.DataFrame, measure: str, unit: Unit, unfinished: Collec
             "size": [8 if start in unfinished else 3 if many else 6 for start in starts],
             "color": ink.colour,
         },
-        customdata=[_noted(_rate_told(row, measure, unit), row, unfinished) for row in _rows(frame)],
+        customdata=[
+            _noted(_rate_sentence(getattr(row, measure), row.conversations, measure), row, unfinished)
+            for row in _rows(frame)
+        ],
         hovertemplate="%{customdata}<extra></extra>",
         connectgaps=False,
     )
@@ -266,12 +316,7 @@ def _rates(frame: pd.DataFrame, measure: str) -> list[float | None]:
 
 
 def _rate_sentence(count: int, of: int, measure: str) -> str:
-    return f"{RATES[measure].lower()} {rate_words(int(count), int(of))}, {share(int(count), int(of))}"
-
-
-def _rate_told(row: Any, measure: str, unit: Unit) -> str:  # noqa: ANN401 (a frame's row)
-    sentence = _rate_sentence(getattr(row, measure), row.conversations, measure)
-    return f"{bucket(row.start, unit)}: {sentence}"
+    return f"{RATES[measure]} {rate_words(int(count), int(of))}, {share(int(count), int(of))}"
 
 
 def _noted(words: str, row: Any, unfinished: Collection[date]) -> str:  # noqa: ANN401 (a frame's row)
@@ -281,9 +326,10 @@ def _noted(words: str, row: Any, unfinished: Collection[date]) -> str:  # noqa: 
 def _hour_value(cell: Any, measure: str) -> float | None:  # noqa: ANN401 (a frame's row)
     if cell is None:
         return None
-    return (
-        cell.conversations if measure == "conversations" else rate(getattr(cell, measure), cell.conversations)
-    )
+    if measure == "conversations":
+        return float(cell.conversations)
+    enough = cell.conversations >= ENOUGH_AN_HOUR
+    return rate(getattr(cell, measure), cell.conversations) if enough else None
 
 
 def _hour_words(cell: Any, measure: str, day: int, hour: int) -> str:  # noqa: ANN401 (a frame's row)
@@ -296,19 +342,25 @@ def _hour_words(cell: Any, measure: str, day: int, hour: int) -> str:  # noqa: A
     return f"{when}<br>{_rate_sentence(getattr(cell, measure), cell.conversations, measure)}"
 
 
-def _run_mark(run: Mapping[str, Any], told: Callable[[datetime], str]) -> tuple[datetime, float, str, int]:
+def _run_mark(run: Mapping[str, Any], zone: ZoneInfo) -> tuple[datetime, float, str]:
     seconds = (run["completed_at"] - run["started_at"]).total_seconds() if run["completed_at"] else None
     speed = run["records_per_second"]
     said = (
-        f"Import {run['id']}: {RESULTS[run['status']].label.lower()}<br>{told(run['started_at'])}<br>"
+        f"Import {run['id']}: {RESULTS[run['status']].label.lower()}<br>{moment(run['started_at'], zone)}<br>"
         f"{duration(seconds)}, {number(run['processed'])} records, "
         f"{NOTHING if speed is None else number(round(speed))} a second"
     )
-    return run["started_at"], seconds or 0.0, said, run["id"]
+    return _wall(run["started_at"], zone), seconds or 0.0, said
 
 
-def _slot_mark(slot: Any, told: Callable[[datetime], str]) -> tuple[datetime, float, str, int]:  # noqa: ANN401 (a frame's row)
-    return slot.slot_at, 0.0, f"{RESULTS[slot.state].label}: the {slot.job} of {told(slot.slot_at)}", 0
+def _slot_mark(slot: Any, zone: ZoneInfo) -> tuple[datetime, float, str]:  # noqa: ANN401 (a frame's row)
+    said = f"{RESULTS[slot.state].label}: the {slot.job} of {moment(slot.slot_at, zone)}"
+    return _wall(slot.slot_at, zone), 0.0, said
+
+
+def _wall(at: datetime, zone: ZoneInfo) -> datetime:
+    """A moment as the clock on the wall shows it: plotly draws every other one in UTC."""
+    return at.astimezone(zone).replace(tzinfo=None)
 
 
 def _against(actual: int, expected: int | None) -> str:
@@ -316,4 +368,4 @@ def _against(actual: int, expected: int | None) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"
+    return escape(name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…")

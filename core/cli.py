@@ -6,18 +6,19 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 from core import log, samples, settings
 from core.control import Control
-from core.errors import ProductError, UsageError
+from core.errors import DatabaseError, ProductError, UsageError
 from core.importer import Ended, Import, Order
 from core.reports import Report, Run
 from core.runs import Mode, Status, Trigger
+from core.server import require_guard
 from core.service import Service
 from core.settings import ROOT, Settings
 
@@ -30,9 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run one verb; answers the exit code. Every expected fault becomes one clear line."""
     chosen = _parser().parse_args(arguments)
     try:
-        known = settings.from_environment()
-        _configure_log(known)
-        return int(VERBS[chosen.verb](known, chosen))
+        # A stopped process leaves as one that was interrupted: with what it has started taken down again.
+        with _handled(signal.default_int_handler, signal.SIGTERM):
+            known = settings.from_environment()
+            _configure_log(known)
+            return int(VERBS[chosen.verb](known, chosen))
     except ProductError as error:
         return _refuse(error)
     except BrokenPipeError:
@@ -93,20 +96,9 @@ def _refuse(error: ProductError) -> int:
 
 
 def _start(known: Settings, _: argparse.Namespace) -> NoReturn:
-    """Prepare the database, then become the server."""
-    if not known.loopback and not known.guarded:
-        raise UsageError(
-            f"HOST: {known.host} is reachable from the network, and nothing guards the server. Set API_TOKEN "
-            "and DASHBOARD_PASSWORD (or TRUSTED_USER_HEADER), or leave HOST at 127.0.0.1."
-        )
-    service = Service(known)
-    with service:
-        service.prepare()
-        service.seed()
-        # The new process takes the embedded server up again before anybody could stop it.
-        service.hand_over()
+    """Become the server, which prepares the database itself and says what keeps it from starting."""
+    require_guard(known, known.host)
     print(f"JointChiro Data Dashboard, times in {known.timezone}, data from {known.source}.", flush=True)
-    sys.stdout.flush()
     os.chdir(ROOT)
     os.execv(sys.executable, _server_command(known))  # noqa: S606 (our own command, no shell)
 
@@ -138,7 +130,7 @@ def _import(known: Settings, chosen: argparse.Namespace) -> int:
     by = f"cli:{_user()}"
     order = Order(mode, Trigger.MANUAL, by, chosen.notes, chosen.allow_mass_delete)
     control = Control()
-    with _signals(control, by), Service(known) as service:
+    with _stoppable(control, by), Service(known) as service:
         service.prepare()
         service.seed()
         run = service.begin_import(order, control)
@@ -188,9 +180,11 @@ def _stats(known: Settings, chosen: argparse.Namespace) -> int:
 
 def _health(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
-        report = service.health()
-        if report.status != "down":
+        try:
             service.require_import()
+        except DatabaseError as error:
+            print(error.message, file=sys.stderr)  # the report says only that it is down
+        report = service.health()
     _print(report, chosen)
     return 0 if report.status == "ok" else 1
 
@@ -257,7 +251,18 @@ VERBS: Mapping[str, Callable[[Settings, argparse.Namespace], int]] = {
 
 
 @contextmanager
-def _signals(control: Control, by: str) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], object], *numbers: signal.Signals) -> Iterator[None]:
+    """Hear these signals for the length of the block."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def _stoppable(control: Control, by: str) -> Iterator[None]:
     """Ctrl-C cancels the import, a stopped process interrupts it; both leave a row that says so."""
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -266,43 +271,66 @@ def _signals(control: Control, by: str) -> Iterator[None]:
         else:
             control.interrupt()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled(on_signal, signal.SIGINT, signal.SIGTERM):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _shown(run: Import) -> Ended:
     """Run an import in a thread of its own and show how far it is."""
-    ended: list[Ended] = []
-    thread = threading.Thread(target=lambda: ended.append(run.run()), name="import")
-    thread.start()
-    bar = sys.stderr.isatty()
-    while thread.is_alive():
-        thread.join(REDRAW_SECONDS if bar else LINE_SECONDS)
-        if thread.is_alive():
-            print(_line(run.progress(), bar=bar), end="" if bar else "\n", file=sys.stderr, flush=True)
-    if bar:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
-    return ended[0]
+    show = _Bar() if sys.stderr.isatty() else _Lines()
+    with ThreadPoolExecutor(1, "import") as pool:
+        ended = pool.submit(run.run)
+        while not wait([ended], REDRAW_SECONDS).done:
+            show(run.progress())
+    show.close()
+    return ended.result()
 
 
-def _line(progress: Mapping[str, object], *, bar: bool) -> str:
-    """One line of progress: a bar on a terminal, words elsewhere."""
-    records, rate = progress["records"], progress["recordsPerSecond"]
-    said = f"{progress['message']} {records:,} records, {rate:,.0f} a second"
-    left = progress["secondsLeft"]
-    if isinstance(left, float):
-        said += f", about {left:,.0f} s left"
-    fraction = progress["fraction"]
-    if not bar:
-        return said
-    if not isinstance(fraction, float):
-        return f"\r\033[K{said}"
-    filled = round(fraction * BAR_WIDTH)
-    return f"\r\033[K[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {fraction:4.0%} {said}"
+class _Bar:
+    """One line that is drawn again and again, on a terminal."""
+
+    def __call__(self, progress: Mapping[str, object]) -> None:
+        fraction = progress["fraction"]
+        drawn = ""
+        if isinstance(fraction, float):
+            filled = round(fraction * BAR_WIDTH)
+            drawn = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {fraction:4.0%} "
+        self._write(f"{drawn}{_said(progress)}")
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._write("")
+
+    def _write(self, line: str) -> None:
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+
+class _Lines:
+    """A line where something else begins, and now and then between, for files and pipes."""
+
+    def __init__(self) -> None:
+        self._message: object = None
+        self._waited = 0
+
+    def __call__(self, progress: Mapping[str, object]) -> None:
+        self._waited += 1
+        if progress["message"] != self._message or self._waited * REDRAW_SECONDS >= LINE_SECONDS:
+            print(_said(progress), file=sys.stderr, flush=True)
+            self._message, self._waited = progress["message"], 0
+
+    def close(self) -> None:
+        """Every line is whole already."""
+
+
+def _said(progress: Mapping[str, object]) -> str:
+    """Progress in words."""
+    said = (
+        f"{progress['message']} {progress['records']:,} records, {progress['recordsPerSecond']:,.0f} a second"
+    )
+    left, waiting = progress["secondsLeft"], progress["waitingUntil"]
+    if waiting is not None:
+        return f"{said}, waiting for Airtable"
+    return f"{said}, about {left:,.0f} s left" if isinstance(left, float) else said
 
 
 def _summary(row: Run) -> str:

@@ -17,7 +17,7 @@ from core.settings import ROOT
 
 # Two halves of one advisory key each: whose it is, and what for.
 OWNER = 0x4A43
-IMPORT_LOCK, MIGRATION_LOCK, DIMENSION_LOCK, BEGINNING_LOCK = 1, 2, 3, 4
+IMPORT_LOCK, MIGRATION_LOCK, DIMENSION_LOCK, BEGINNING_LOCK, ALERT_LOCK = 1, 2, 3, 4, 5
 
 # A dead peer is noticed within half a minute, so that a run's lock dies with its machine.
 KEEPALIVE = {
@@ -201,6 +201,11 @@ SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
     ),
     (("42P01",), "The {where} has no tables yet. Run `make migrate`."),
+    (("53100",), "The disk of the {where} is full (SQLSTATE {state}). Make room, then import again."),
+    (
+        ("57014",),
+        "The {where} cancelled a statement (SQLSTATE {state}). Import again; if it stays so, ask why.",
+    ),
 )
 
 

@@ -204,7 +204,7 @@ class Standing:
     last_success: RowMapping | None
     beat: RowMapping
     version: str
-    """Changes with every batch that may have changed a figure: what caches are keyed by."""
+    """Changes with every batch that may have changed a figure, and with every import that ends."""
 
     @property
     def as_of(self) -> datetime | None:
@@ -215,14 +215,15 @@ class Standing:
 
 def standing(connection: Connection, settings: Settings, now: datetime) -> Standing:
     """How things stand."""
-    newest = connection.execute(READ_VERSION).first()
+    newest, ended = connection.execute(READ_VERSION).first(), queries.last_ended(connection)
+    changed = f"{newest.id}.{newest.batches}" if newest else "0"
     return Standing(
         report=reports.status(connection, settings, now),
         running=queries.running(connection),
-        last_ended=queries.last_ended(connection),
+        last_ended=ended,
         last_success=queries.last_completed(connection),
         beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
-        version=f"{newest.id}.{newest.batches}" if newest else "0",
+        version=f"{changed}.{ended['id'] if ended else 0}",
     )
 
 
@@ -308,6 +309,12 @@ def refused_deletions(connection: Connection, import_id: int, limit: int) -> pd.
 def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest imports' rows, newest first."""
     return [{**row} for row in connection.execute(READ_RUNS, {"limit": limit}).mappings()]
+
+
+def run(connection: Connection, import_id: int) -> dict[str, Any] | None:
+    """One import's row."""
+    row = queries.run(connection, import_id)
+    return {**row} if row else None
 
 
 def earlier_totals(connection: Connection, import_id: int) -> Totals | None:

@@ -41,13 +41,13 @@ def missed_slots(as_of: datetime, now: datetime, timetable: Timetable) -> int:
 def verdict(as_of: datetime | None, last_status: str | None, missed: int) -> Verdict:
     """What the status line says; the worst of age and result."""
     if last_status == Status.FAILED:
-        return Verdict(Light.RED, "The last import failed")
+        return Verdict(Light.RED, "Not up to date" if as_of else "No data yet")
     if as_of is None:
-        return Verdict(Light.NONE, "Nothing is imported yet")
+        return Verdict(Light.NONE, "No data yet")
     if missed > 1:
-        return Verdict(Light.RED, f"{missed} scheduled imports are missing")
+        return Verdict(Light.RED, f"{missed} scheduled imports missing")
     if last_status == Status.PARTIAL:
-        return Verdict(Light.AMBER, "The last import was partial")
+        return Verdict(Light.AMBER, "Not complete")
     if missed == 1:
-        return Verdict(Light.AMBER, "One scheduled import is missing")
+        return Verdict(Light.AMBER, "One scheduled import missing")
     return Verdict(Light.GREEN, "Up to date")

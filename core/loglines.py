@@ -4,8 +4,11 @@ import json
 from collections import deque
 from pathlib import Path
 
+import pandas as pd
+
 FILE = "import-detailed.log"
 FARTHEST_BYTES = 2_000_000
+TOLD = frozenset({"time", "level", "topic", "event", "import_id"})
 
 
 def of_import(folder: Path, import_id: int, limit: int) -> list[dict[str, object]]:
@@ -16,6 +19,24 @@ def of_import(folder: Path, import_id: int, limit: int) -> list[dict[str, object
         if entry is not None and entry.get("import_id") == import_id:
             lines.append(entry)
     return list(lines)
+
+
+def table(lines: list[dict[str, object]]) -> pd.DataFrame:
+    """Log lines as columns: when (UTC), how grave, what, and the rest of what was said."""
+    return pd.DataFrame(
+        [
+            {
+                "Time (UTC)": str(line.get("time", ""))[:23].replace("T", " "),
+                "Level": line.get("level"),
+                "Event": str(line.get("event", "")).replace("_", " "),
+                "Details": ", ".join(
+                    f"{name.replace('_', ' ')}: {value}" for name, value in line.items() if name not in TOLD
+                ),
+            }
+            for line in lines
+        ],
+        columns=["Time (UTC)", "Level", "Event", "Details"],
+    )
 
 
 def _tail(path: Path) -> list[str]:

@@ -141,6 +141,14 @@ def overlap(one: Period, other: Period) -> Period:
     return Period(max(firsts, default=None), min(lasts, default=None))
 
 
+def day_or_none(text: str) -> date | None:
+    """The day that an ISO date names; null where it names none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def _same_day(day: date, year: int, month: int) -> date:
     """The same day of another month, or its last one where it has no such day."""
     last = whole_month(date(year, month, 1)).last

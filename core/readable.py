@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from core import words
-from core.charts import WEEKDAYS
 from core.palette import MEASURES, RATES, RESULTS
 from core.queries import Totals
 from core.rates import rate
@@ -18,9 +17,9 @@ COUNT_NAMES: Mapping[str, str] = {measure: MEASURES[measure].label for measure i
 MODES: Mapping[str, str] = {"full": "Everything", "incremental": "Changes"}
 TRIGGERS: Mapping[str, str] = {
     "manual": "A person",
-    "scheduler": "Schedule",
-    "reconcile": "Weekly full import",
-    "startup": "Start of the server",
+    "scheduler": "The schedule",
+    "reconcile": "The weekly full import",
+    "startup": "The server’s start",
 }
 INCONSISTENCIES: Mapping[str, str] = {
     "unreadable_bookings": "Bookings without a readable date",
@@ -32,6 +31,17 @@ INCONSISTENCIES: Mapping[str, str] = {
     "rejected_records": "Rejected records",
     "source_count": "Records that source and database disagree about",
 }
+COUNTERS: Mapping[str, str] = {
+    "processed": "Read",
+    "created": "New",
+    "updated": "Changed",
+    "unchanged": "Unchanged",
+    "rejected": "Rejected",
+    "deleted": "Deleted",
+    "missed": "Changes that earlier imports had missed",
+    "retries": "Requests that were tried again",
+}
+RARE = frozenset({"missed", "retries"})
 REASONS: Mapping[str, str] = {
     "missing_clinic": "The Clinic cell is empty",
     "missing_user_id": "The User ID cell is empty",
@@ -56,6 +66,11 @@ RECORD_NAMES: Mapping[str, str] = {
 }
 
 Told = Callable[[datetime | None], str]
+
+
+def rows(frame: pd.DataFrame) -> list[Any]:
+    """The frame's rows with their columns as attributes, as no annotation can tell."""
+    return list(frame.itertuples(index=False))
 
 
 def counted(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
@@ -83,7 +98,7 @@ def funnel(total: Totals) -> pd.DataFrame:
 def named_hours(frame: pd.DataFrame) -> pd.DataFrame:
     """Weekdays and hours by name."""
     return frame.assign(
-        weekday=[WEEKDAYS[day - 1] for day in frame["weekday"]],
+        weekday=[words.WEEKDAYS[day - 1] for day in frame["weekday"]],
         hour=[f"{hour:02d}:00" for hour in frame["hour"]],
     )
 
@@ -94,8 +109,8 @@ def top_rate(frame: pd.DataFrame, measure: str) -> float:
     return float(min(100.0, shares.max() * 1.1)) if len(shares) and shares.max() > 0 else 100.0
 
 
-def expectations(report: Validation) -> pd.DataFrame:
-    """Each total against its expectation, as text."""
+def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
+    """Each total against its expectation, as text, with its rate to two decimals."""
     return pd.DataFrame(
         [
             {
@@ -106,6 +121,7 @@ def expectations(report: Validation) -> pd.DataFrame:
                 "Difference (%)": words.NOTHING
                 if metric.difference_percent is None
                 else f"{words.signed(metric.difference_percent, 2)} %",
+                "Of conversations": words.rate(metric.actual, actual.conversations, 2),
                 "Verdict": ":material/check_circle: As expected" if metric.ok else ":material/error: Differs",
             }
             for metric in report.metrics
@@ -115,19 +131,19 @@ def expectations(report: Validation) -> pd.DataFrame:
 
 def course(frame: pd.DataFrame, measure: str, expected: int | None, told: Told) -> pd.DataFrame:
     """One total as each import left it, newest first."""
-    rows = frame.iloc[::-1]
+    newest = frame.iloc[::-1]
     shown = {
-        "Import": rows["id"],
-        "Started": [told(moment) for moment in rows["started_at"]],
-        "Result": [RESULTS[status].label for status in rows["status"]],
-        COUNT_NAMES[measure]: rows[measure].astype(int),
+        "Import": newest["id"],
+        "Started": [told(moment) for moment in newest["started_at"]],
+        "Result": [RESULTS[status].label for status in newest["status"]],
+        COUNT_NAMES[measure]: newest[measure].astype(int),
     }
     if expected is not None:
-        shown |= {"Expected": expected, "Difference": rows[measure].astype(int) - expected}
+        shown |= {"Expected": expected, "Difference": newest[measure].astype(int) - expected}
     return pd.DataFrame(shown)
 
 
-def runs(rows: Sequence[Mapping[str, Any]], told: Told) -> pd.DataFrame:
+def runs(imports: Sequence[Mapping[str, Any]], told: Told) -> pd.DataFrame:
     """Imports as a table."""
     return pd.DataFrame(
         [
@@ -136,21 +152,22 @@ def runs(rows: Sequence[Mapping[str, Any]], told: Told) -> pd.DataFrame:
                 "Started": told(row["started_at"]),
                 "Result": RESULTS[row["status"]].label,
                 "Reads": MODES[row["mode"]],
-                "Started by": f"{TRIGGERS[row['trigger']]} ({row['triggered_by']})",
+                "Started by": starter(row),
                 "Took": words.duration(seconds(row)),
                 "Records a second": None
                 if row["records_per_second"] is None
                 else round(row["records_per_second"]),
-                "Records": row["processed"],
-                "Created": row["created"],
-                "Updated": row["updated"],
-                "Unchanged": row["unchanged"],
-                "Deleted": row["deleted"],
-                "Rejected": row["rejected"],
+                **{shown: row[name] for name, shown in COUNTERS.items() if name not in RARE},
             }
-            for row in rows
+            for row in imports
         ]
     )
+
+
+def starter(row: Mapping[str, Any]) -> str:
+    """Who or what set an import going."""
+    person: str = row["triggered_by"]
+    return person if row["trigger"] == "manual" else TRIGGERS[row["trigger"]]
 
 
 def seconds(row: Mapping[str, Any]) -> float | None:

@@ -82,9 +82,9 @@ class Scheduler:
         self._alarm.start()
         self.beat()
         self._round.start()
-        job = catch_up(missed, startup_import=startup_import)
-        if job is not None:
-            self._catch_up(job, missed[0])
+        owed = catch_up(missed, startup_import=startup_import)
+        if owed is not None:
+            self._catch_up(owed, missed[0])
 
     def close(self) -> None:
         """Wake no more, and leave word when this server was last here; never raises."""

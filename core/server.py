@@ -17,6 +17,8 @@ from http.client import HTTPConnection, HTTPException
 from types import FrameType
 from typing import NoReturn
 
+from sqlalchemy import RowMapping
+
 from core import __version__, queries, settings
 from core import log as logs
 from core.errors import ProductError, SettingsError, UsageError
@@ -26,7 +28,7 @@ from core.settings import Settings
 
 # After a signal: how long open answers may go on, and when the process is gone whatever happens.
 LEAVE_SECONDS, GONE_SECONDS = 3.0, 9.0
-PROBE_SECONDS = 0.1
+PROBE_SECONDS, PROBE_TIMEOUT_SECONDS = 0.1, 5.0
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 (recognised, not bound)
 
 log = Log("server")
@@ -92,7 +94,7 @@ def _open_or_exit(address: Address, leaving: "_Leaving") -> Service:
         require_guard(known, address.host)
         _configure_log(known)
         service = Service(known)
-        leaving.close = service.close
+        leaving.service = service
         service.__enter__()
         service.serve()
     except ProductError as error:
@@ -128,7 +130,7 @@ class _Leaving:
     """
 
     def __init__(self) -> None:
-        self.close: Callable[[], None] = lambda: None
+        self.service: Service | None = None
         self._number = 0
         self._asked = threading.Event()
         self._reached = threading.Event()
@@ -159,9 +161,19 @@ class _Leaving:
 
     def _see_to_it(self) -> None:
         self._asked.wait()
-        threading.Thread(target=self.close, name="close", daemon=True).start()
+        threading.Thread(target=self._hurry, name="hurry", daemon=True).start()
         threading.Event().wait(GONE_SECONDS)
         os._exit(128 + self._number)
+
+    def _hurry(self) -> None:
+        """End the work at once, and everything else too where an open answer holds the web server up."""
+        if self.service is None:
+            return
+        self.service.stop_work()
+        if not self._reached.wait(LEAVE_SECONDS):
+            self.service.close()
+            logs.close()
+            os._exit(128 + self._number)
 
 
 def _announce(service: Service, address: Address) -> None:
@@ -179,3 +191,31 @@ def _announce(service: Service, address: Address) -> None:
         return
     failed = f"; the startup import did not succeed: {fault}" if fault else ""
     _say(f"Ready: {count:,} conversations, {stand}{failed}")
+
+
+def _stand(known: Settings, last: RowMapping | None) -> str:
+    """As of when the data are (spec, section 3: watermark)."""
+    if last is None:
+        return "no import has succeeded yet"
+    return f"data as of {last['watermark'].astimezone(known.timezone):%Y-%m-%d %H:%M} {known.timezone}"
+
+
+def _answers(address: Address) -> bool:
+    """Whether the port serves; one that merely listens does not answer."""
+    host = "localhost" if address.host in EVERYWHERE else address.host
+    connection = HTTPConnection(host, address.port, timeout=PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _say(line: str) -> None:
+    """A plain line on standard output, where anybody still reads it."""
+    with suppress(OSError, ValueError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection
 
 from core import __version__, database, queries, reports, runs, slots, store
@@ -29,6 +30,7 @@ from core.log import Log
 from core.pacer import Pacer
 from core.people import People
 from core.probe import ConnectionReport, probe
+from core.pulse import Pulse
 from core.records import Column
 from core.rules import SEEDED_AUTOMATIONS, Ruleset, name_key
 from core.runs import Mode, Status, Trigger
@@ -45,6 +47,7 @@ STOP_SECONDS = 4.0
 # Between two imports the lock is free a moment after the row has ended, and held a moment before it is made.
 HANDOVER_SECONDS = 2.0
 HANDOVER_PAUSE_SECONDS = 0.05
+HEALTH_MILLISECONDS = 1500
 # How often it is looked whether the startup import has ended.
 WATCH_SECONDS = 0.2
 
@@ -74,6 +77,8 @@ class Service:
         self._demo: DemoServer | None = None
         self._source: Source | None = None
         self._lock = threading.Lock()
+        self._close_lock = threading.Lock()
+        self._source_lock = threading.Lock()
         self._closing = threading.Event()
         self._running: tuple[Control, threading.Thread] | None = None
         self._startup: threading.Thread | None = None
@@ -81,6 +86,7 @@ class Service:
         self._scheduler: Scheduler | None = None
         self._suspected: int | None = None
         self.people = People(settings, clock)
+        self.pulse = Pulse(self.health, reports.down(__version__), clock)
         rate = DEMO_REQUESTS_PER_SECOND if settings.demo else settings.airtable_requests_per_second
         self._pacer = Pacer(rate, settings.airtable_penalty_seconds, clock)
 
@@ -95,6 +101,7 @@ class Service:
         try:
             self.conninfo = self._database()
             self._engine = database.engine(self.conninfo)
+            self._quick_engine = database.engine(_impatient(self.conninfo))
         except BaseException:
             self.close()
             raise
@@ -104,25 +111,31 @@ class Service:
         """Take everything down again."""
         self.close()
 
-    def close(self) -> None:
-        """Stop a running import as interrupted, and everything that this process started; may be repeated."""
+    def stop_work(self) -> None:
+        """Begin nothing more, and end a running import as interrupted; may be repeated, from any thread."""
         self._closing.set()
-        if self._scheduler is not None:
-            self._scheduler.close()
-        self.interrupt()
+        with self._close_lock:
+            scheduler, self._scheduler = self._scheduler, None
+            if scheduler is not None:
+                scheduler.close()
+            self.interrupt()
+
+    def close(self) -> None:
+        """Stop the work, and everything that this process started; may be repeated, from any thread."""
+        self.stop_work()
+        with self._close_lock:
+            self._take_down()
+
+    def _take_down(self) -> None:
         if self._demo is not None:
             self._demo.stop()
             self._demo = None
-        if hasattr(self, "_engine"):
+        if hasattr(self, "_quick_engine"):
             self._engine.dispose()
+            self._quick_engine.dispose()
         if self._embedded is not None:
             self._embedded.release()
             self._embedded = None
-
-    def hand_over(self) -> None:
-        """Leave the embedded server up for the process that this one is about to become."""
-        self._engine.dispose()
-        self._embedded = None
 
     # The database
 
@@ -214,7 +227,8 @@ class Service:
             except ImportRunningError as error:
                 if error.import_id is not None or self.clock.monotonic() > until:
                     raise
-            self._closing.wait(HANDOVER_PAUSE_SECONDS)
+            if self._closing.wait(HANDOVER_PAUSE_SECONDS):
+                raise StoppingError
 
     def cancel_import(self, by: str) -> int:
         """Ask the running import, of whatever process, to stop; answers its id.
@@ -235,6 +249,11 @@ class Service:
             control, thread = self._running
             control.interrupt()
             thread.join(STOP_SECONDS)
+
+    def wait_for_import(self) -> None:
+        """Wait until this process's own import has ended."""
+        if self._running is not None:
+            self._running[1].join()
 
     # The server
 
@@ -303,7 +322,8 @@ class Service:
             if row is not None and row["status"] == Status.SUCCEEDED:
                 return None
             if row is None or running is None or running["id"] != import_id:
-                return str((row and row["errors"] or [runs.DIED])[-1]["message"])
+                errors = (row["errors"] if row is not None else []) or [runs.DIED]
+                return str(errors[-1]["message"])
             if self._closing.wait(WATCH_SECONDS):
                 return StoppingError().message
 
@@ -324,9 +344,8 @@ class Service:
     def health(self) -> reports.HealthReport:
         """Whether everything is as it should be; a database that is down is an answer, not an error."""
         try:
-            return self.ask(
-                lambda connection: reports.health(connection, self.settings, self.clock.now(), __version__)
-            )
+            with database.explained(self.conninfo), self._quick_engine.connect() as connection:
+                return reports.health(connection, self.settings, self.clock.now(), __version__)
         except DatabaseError:
             return reports.down(__version__)
 
@@ -371,9 +390,10 @@ class Service:
 
     def _make_source(self) -> Source:
         """Where to read; the demo's server is started when it is first needed."""
-        if self._source is None:
-            self._source = self._demo_source() if self.settings.demo else real_source(self.settings)
-        return self._source
+        with self._source_lock:
+            if self._source is None:
+                self._source = self._demo_source() if self.settings.demo else real_source(self.settings)
+            return self._source
 
     def _demo_source(self) -> Source:
         self._demo = demo_server(self.clock.now)
@@ -393,6 +413,19 @@ def current() -> Service:
     if not _current:
         raise RuntimeError("There is no service: start the app with `make start`.")
     return _current[0]
+
+
+def set_current(service: Service | None) -> None:
+    """Make this the server's one service, or say that there is none any more."""
+    _current[:] = [service] if service is not None else []
+
+
+def _impatient(conninfo: str) -> str:
+    """The same database for questions that are better not answered than late (spec, section 6: health)."""
+    given = conninfo_to_dict(conninfo)
+    options = f"{given.get('options') or ''} -c statement_timeout={HEALTH_MILLISECONDS}".strip()
+    quick = {"connect_timeout": "2", "tcp_user_timeout": "2000", "options": options}
+    return make_conninfo("", **(given | quick))
 
 
 def _process_name(started_at: datetime) -> str:

@@ -115,7 +115,7 @@ def _libpq(value: str) -> SecretStr:
         raise ValueError("is no libpq URI such as postgresql://user:password@host:5432/name") from None
     # A password with one of these unescaped is cut there, and its rest would be taken for a name to show.
     if any("@" in str(parts.get(part, "")) for part in ("host", "port", "dbname")):
-        raise ValueError("write @, /, :, ? and % in user and password as %40, %2F, %3A, %3F and %25")
+        raise ValueError("write @, /, : and % in user and password as %40, %2F, %3A and %25")
     if not all(re.fullmatch(r"[0-9]{0,5}", port) for port in str(parts.get("port", "")).split(",")):
         raise ValueError("its port must be a number; write : and / in a password as %3A and %2F")
     return SecretStr(uri)

@@ -164,7 +164,8 @@ $fault
 <label for="name">Your name</label>
 <input id="name" name="name" value="$name" autocomplete="username" maxlength="80" required$name_focus>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required$described$password_focus>
+<input id="password" name="password" type="password" autocomplete="current-password" required
+  $described$password_focus>
 <button type="submit">Sign in</button>
 </form>
 </main>

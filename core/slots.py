@@ -37,11 +37,8 @@ BEAT = text("""
                                         jobs = excluded.jobs
 """)
 
-# The newest one stays however old it is: it tells since when no server has run.
-FORGET_OLD = text("""
-    DELETE FROM scheduler_heartbeats
-    WHERE seen_at < :before AND seen_at < (SELECT max(seen_at) FROM scheduler_heartbeats)
-""")
+# Only a living server forgets others, so the newest one stays: it tells since when no server has run.
+FORGET_OLD = text("DELETE FROM scheduler_heartbeats WHERE seen_at < :before")
 
 READ_LAST_SEEN = text("SELECT max(seen_at) FROM scheduler_heartbeats")
 

@@ -212,13 +212,12 @@ conversations = Table(
     ),
     Index("ix_conversations_location_id_client_id", "location_id", "client_id"),
     Index("ix_conversations_location_id_automation_id", "location_id", "automation_id"),
-    # The customer's latest name, email and phone, newest first.
+    # The customer's latest name, email and phone, newest first; deleted rows too, for the foreign key.
     Index(
         "ix_conversations_customer_latest",
         "customer_id",
         text("occurred_at DESC"),
         text("external_id DESC"),
-        postgresql_where=text("deleted_at IS NULL"),
     ),
     # All that figures and charts read.
     Index(
@@ -229,8 +228,6 @@ conversations = Table(
         postgresql_include=["local_hour", "engaged", "lead_created", "booked", "occurred_at"],
         postgresql_where=text("deleted_at IS NULL"),
     ),
-    Index("ix_conversations_client_id", "client_id"),
-    Index("ix_conversations_automation_id", "automation_id"),
 )
 
 bookings = Table(
@@ -303,4 +300,14 @@ scheduler_slots = Table(
     _moment("recorded_at"),
     CheckConstraint("job IN ('import', 'reconcile')", name="job"),
     CheckConstraint("state IN ('taken', 'missed', 'paused')", name="state"),
+)
+
+# What each receiver of alerts was told and not yet told to be over; it is named by its address's digest.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("cause", Text, primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    _moment("told_at"),
+    CheckConstraint("cause <> '' AND receiver <> ''", name="named"),
 )

@@ -24,11 +24,15 @@ def folded(text: str) -> str:
 
 def whole(cell: object) -> str | None:
     """What the whole cell reads as, a list as its parts joined by `", "`; None where it is missing."""
+    if isinstance(cell, str):  # nearly every cell: not worth a generator
+        return clean(cell).strip() or None
     return ", ".join(_parts(cell)) or None
 
 
 def first(cell: object) -> str | None:
     """What the cell's first non-blank part reads as; None where it is missing."""
+    if isinstance(cell, str):
+        return clean(cell).strip() or None
     return next(_parts(cell), None)
 
 

@@ -4,7 +4,7 @@ The frame prepares a `View` for each run of a script; pages ask figures through 
 import changes data) and act only through this module's few actions.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,18 +15,19 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
-from core import export, figures, periods, reports, service, words
-from core.charts import CONFIG
+from core import charts, export, figures, periods, readable, reports, service, words
 from core.errors import DatabaseError, ProductError
 from core.figures import Filters, Standing
 from core.freshness import Light, missed_slots, verdict
 from core.importer import Order
-from core.palette import RESULTS
-from core.periods import Period
+from core.palette import RATES, RESULTS
+from core.people import Person
+from core.periods import Period, Unit
 from core.queries import Totals
 from core.rates import percent
 from core.runs import Mode, Trigger
 from core.settings import ROOT, Settings
+from core.timetable import Timetable
 
 TITLE = "JointChiro Data Dashboard"
 FAVICON = ROOT / "assets" / "favicon.png"
@@ -35,7 +36,19 @@ PAGES = Path(__file__).resolve().parent.parent / "pages"
 # How often live parts ask (seconds): while an import runs, otherwise, and while the database is down.
 BUSY, IDLE, DOWN = 1.0, 10.0, 2.0
 ROWS_SHOWN = 500
+TABLE_WIDTH = 620  # pixels; less on a narrow screen
+JOBS: Mapping[str, str] = {"import": "Changes", "reconcile": "Everything"}
+SLOTS = frozenset({"missed", "paused"})
 ALL_CLINICS, ALL_AUTOMATIONS = "All clinics", "All automations"
+SHOW = "show-"
+# The filters' names in the address, with what stands for no filter.
+DEFAULTS: Mapping[str, str | None] = {
+    "period": next(iter(periods.PRESETS)),
+    "from": None,
+    "to": None,
+    "clinic": ALL_CLINICS,
+    "automation": ALL_AUTOMATIONS,
+}
 
 LIGHTS: Mapping[Light, tuple[str, str]] = {
     Light.GREEN: ("green", ":material/check_circle:"),
@@ -51,18 +64,9 @@ RESULT_BADGES: Mapping[str, tuple[str, str]] = {
     "interrupted": ("violet", ":material/power_off:"),
     "running": ("blue", ":material/sync:"),
 }
-JOBS: Mapping[str, str] = {"import": "Import changes", "reconcile": "Import everything"}
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who looks at the page, and whether they may act."""
-
-    name: str
-    operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +100,32 @@ class View:
 # The frame
 
 
-def pages() -> dict[str, list[Any]]:
-    """The pages of the menu, by section."""
-    return {
-        "Figures": [
-            st.Page(PAGES / "overview.py", title="Overview", icon=":material/dashboard:", default=True),
-            st.Page(PAGES / "rates.py", title="Rates", icon=":material/trending_up:"),
-        ],
-        "Data": [
-            st.Page(PAGES / "imports.py", title="Imports", icon=":material/sync:"),
-            st.Page(PAGES / "validation.py", title="Validation", icon=":material/fact_check:"),
-        ],
-    }
+def pages() -> list[Any]:
+    """The pages of the menu."""
+    return [
+        st.Page(PAGES / "overview.py", title="Overview", icon=":material/dashboard:", default=True),
+        st.Page(PAGES / "imports.py", title="Imports", icon=":material/sync:"),
+        st.Page(PAGES / "rates.py", title="Rates", icon=":material/trending_up:"),
+        st.Page(PAGES / "validation.py", title="Validation", icon=":material/fact_check:"),
+    ]
 
 
 def frame(page: Any) -> None:  # noqa: ANN401 (Streamlit does not name the class that it returns)
     """Status line and filters around one page; a database that is down is what the page then shows."""
     st.session_state["_page"] = page.url_path or "overview"
+    if not person().may_look:
+        _show_signed_out()
+        return
     try:
         standing = _fresh_standing()
         st.session_state["_choices"] = _choices(standing)
-        view = _look(standing)
+        looked = _look(standing)
+        _note_filters(looked)
         live(_status_line)
         _show_told()
         page.run()
     except DatabaseError as error:
         _show_down(error)
-    else:
-        _note_filters(view)
 
 
 def view() -> View:
@@ -167,11 +169,19 @@ def _show_down(error: DatabaseError) -> None:
     st.fragment(retry, run_every=DOWN)()
 
 
+def _show_signed_out() -> None:
+    """An open page outlives its sign-in: from then on it shows nothing."""
+    st.title("Your sign-in has ended")
+    st.info("Reload the page to sign in again.", icon=":material/lock:")
+
+
 def live(show: Callable[[Standing], None]) -> None:
     """A part of the page that refreshes alone; when an import begins or ends, the whole page does."""
     before = view().standing
 
     def refresh() -> None:
+        if not person().may_look:
+            st.rerun()
         try:
             standing = _fresh_standing()
         except DatabaseError:
@@ -195,7 +205,7 @@ def _mark(standing: Standing) -> tuple[object, ...]:
 
 def person() -> Person:
     """Who looks at the page."""
-    return Person("local", operator=True)
+    return service.current().people.person(st.context.headers, st.context.cookies)
 
 
 # Filters
@@ -212,6 +222,7 @@ def _choices(standing: Standing) -> tuple[dict[str, int], dict[str, int]]:
 def _filters(today: date) -> tuple[Filters, tuple[str, ...]]:
     """The sidebar's filters, which live in the address; answers them, and in words."""
     clinics, automations = st.session_state["_choices"]
+    _follow_link()
     with st.sidebar:
         preset = st.selectbox("Period", [*periods.PRESETS, periods.CUSTOM], key="period", bind="query-params")
         custom = _custom_period() if preset == periods.CUSTOM else Period()
@@ -232,10 +243,9 @@ def _filters(today: date) -> tuple[Filters, tuple[str, ...]]:
 
 
 def _custom_period() -> Period:
-    first, last = st.columns(2)
     return Period(
-        first.date_input("From", value=None, key="from", bind="query-params", format="YYYY-MM-DD"),
-        last.date_input("To", value=None, key="to", bind="query-params", format="YYYY-MM-DD"),
+        st.date_input("From", value=None, key="from", bind="query-params", format="YYYY-MM-DD"),
+        st.date_input("To", value=None, key="to", bind="query-params", format="YYYY-MM-DD"),
     )
 
 
@@ -246,21 +256,46 @@ def _note_filters(view: View) -> None:
         st.caption(f"Days and times in {view.zone}.")
 
 
-def address(**changes: str | None) -> dict[str, str]:
-    """The query of a link that keeps the filters; `changes` replace some, null takes one away."""
-    kept = {
-        key: str(st.session_state[key])
-        for key in ("period", "from", "to", "clinic", "automation")
-        if st.session_state.get(key) is not None
-    }
-    defaults = {"period": next(iter(periods.PRESETS)), "clinic": ALL_CLINICS, "automation": ALL_AUTOMATIONS}
-    merged = {**kept, **changes}
-    return {key: value for key, value in merged.items() if value and defaults.get(key) != value}
+def address(**others: str) -> dict[str, str]:
+    """The query of a link that keeps the filters, with others beside them."""
+    kept = {key: str(st.session_state[key]) for key in DEFAULTS if st.session_state.get(key) is not None}
+    return {key: value for key, value in kept.items() if DEFAULTS[key] != value} | others
 
 
-def link(page: str, label: str, icon: str | None = None, **changes: str | None) -> None:
+def link(page: str, label: str, icon: str | None = None, **others: str) -> None:
     """A link to a page that keeps the filters."""
-    st.page_link(PAGES / f"{page}.py", label=label, icon=icon, query_params=address(**changes))
+    st.page_link(PAGES / f"{page}.py", label=label, icon=icon, query_params=address(**others))
+
+
+def link_to(page: str, label: str, icon: str | None = None, **filters: str) -> None:
+    """A link to a page that changes filters.
+
+    What a drawn filter shows outweighs its name in the address, and one not drawn yet takes its value from
+    there alone: so the link says both `clinic=…` and `show-clinic=…`.
+    """
+    merged = {**address(), **filters}
+    named = {key: value for key, value in merged.items() if DEFAULTS[key] != value}
+    wanted = {f"{SHOW}{key}": value for key, value in filters.items()}
+    st.page_link(PAGES / f"{page}.py", label=label, icon=icon, query_params=named | wanted)
+
+
+def _follow_link() -> None:
+    """Set the filters that a link wants, before they are drawn; a value that does not exist is ignored."""
+    clinics, automations = st.session_state["_choices"]
+    known = {
+        "period": {*periods.PRESETS, periods.CUSTOM},
+        "clinic": {ALL_CLINICS, *clinics},
+        "automation": {ALL_AUTOMATIONS, *automations},
+    }
+    for key in DEFAULTS:
+        wanted = st.query_params.get(f"{SHOW}{key}")
+        if wanted is None:
+            continue
+        del st.query_params[f"{SHOW}{key}"]
+        if key not in known:
+            st.session_state[key] = periods.day_or_none(wanted)
+        elif wanted in known[key]:
+            st.session_state[key] = wanted
 
 
 # The status line
@@ -288,20 +323,23 @@ DEMO_HELP = "Made-up records. Set AIRTABLE_API_KEY and AIRTABLE_BASE_ID to see y
 def _freshness_badge(standing: Standing, now: datetime) -> None:
     settings = view().settings
     as_of = standing.as_of
-    missed = missed_slots(as_of, now, settings.schedule_hours, settings.timezone) if as_of else 0
+    missed = missed_slots(as_of, now, _timetable(settings)) if as_of else 0
     ended = standing.last_ended["status"] if standing.last_ended else None
     said = verdict(as_of, ended, missed)
     color, icon = LIGHTS[said.light]
-    if as_of is None:
-        st.badge(said.words, icon=icon, color=cast("Any", color))
-        return
-    told = f"Data as of {words.moment(as_of, settings.timezone)}, {words.age((now - as_of).total_seconds())}"
-    st.badge(
-        f"{said.words} · {told}",
-        icon=icon,
-        color=cast("Any", color),
-        help="Everything that Airtable showed at this moment is in the figures.",
-    )
+    st.badge(said.words, icon=icon, color=cast("Any", color))
+    if as_of is not None:
+        told = words.moment(as_of, settings.timezone)
+        st.badge(
+            f"Data as of {told}, {words.age((now - as_of).total_seconds())}",
+            icon=":material/database:",
+            color=cast("Any", color),
+            help="Everything that Airtable showed at this moment is in the figures.",
+        )
+
+
+def _timetable(settings: Settings) -> Timetable:
+    return Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
 
 
 def _schedule_badge(standing: Standing, now: datetime) -> None:
@@ -371,9 +409,9 @@ def _remembered(version: str, name: str, given: tuple[object, ...], question: Ca
 
 @st.cache_data(show_spinner=False, max_entries=500)
 def _cached(
-    version: str,  # noqa: ARG001 (with `name` and `given` the key of what is remembered)
-    name: str,  # noqa: ARG001
-    given: tuple[object, ...],  # noqa: ARG001
+    version: str,  # noqa: ARG001 (a part of the key)
+    name: str,  # noqa: ARG001 (a part of the key)
+    given: tuple[object, ...],  # noqa: ARG001 (a part of the key)
     _question: Callable[[Connection], Any],
 ) -> Any:  # noqa: ANN401 (each question has its own answer)
     return service.current().ask(_question)
@@ -382,27 +420,43 @@ def _cached(
 # Parts of pages
 
 
-def heading(title: str, about: str) -> None:
-    """The page's title, and the question that it answers."""
-    st.title(title, anchor=False)
-    told = view().filter_names
-    st.caption(f"{about} Showing {words.listed(told)}." if told else about)
+def heading(title: str, about: str, compared: str = "") -> None:
+    """The page's title, the question that it answers, and what it shows."""
+    looked = view()
+    told = f"Showing {words.listed(looked.filter_names)}." if looked.filter_names else ""
+    with st.container(gap=None):
+        st.title(title, anchor=False)
+        st.caption(" ".join(part for part in (about, told, compared) if part))
 
 
 def chart(title: str, figure: Any, frame: pd.DataFrame, about: str = "", **options: Any) -> Any:  # noqa: ANN401 (untyped)
     """A chart under its title, with a table of the same numbers one click away."""
-    _titled(title, frame)
-    if about:
-        st.caption(about)
-    return st.plotly_chart(figure, config={**CONFIG}, alt=title, width="stretch", **options)
-
-
-def _titled(title: str, frame: pd.DataFrame) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader(title, anchor=False, width="content")
-        with st.popover("Table", icon=":material/table_chart:", type="tertiary", key=f"table {title}"):
-            st.dataframe(frame, hide_index=True, alt=title)
+    with st.container(gap=None):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False
+        ):
+            st.header(title, anchor=False)
+            popover = st.popover(
+                "Table", icon=":material/table_chart:", type="tertiary", key=f"table {title}"
+            )
+        with popover, st.container(width=TABLE_WIDTH):
+            grid(title, frame)
             save(title, frame)
+        if about:
+            st.caption(about)
+        return st.plotly_chart(figure, config={**charts.CONFIG}, alt=title, width="stretch", **options)
+
+
+def grid(title: str, frame: pd.DataFrame, **options: Any) -> Any:  # noqa: ANN401 (Streamlit's own)
+    """A table that scrolls by itself: counts with thousands separated, rates with two decimals."""
+    formats = {
+        name: st.column_config.NumberColumn(
+            format="localized" if pd.api.types.is_integer_dtype(frame[name]) else "%.2f"
+        )
+        for name in frame.columns
+        if pd.api.types.is_numeric_dtype(frame[name]) and name != "Import"
+    }
+    return st.dataframe(frame, hide_index=True, alt=title, column_config=formats, **options)
 
 
 def save(title: str, frame: pd.DataFrame) -> None:
@@ -421,45 +475,67 @@ def save(title: str, frame: pd.DataFrame) -> None:
     )
 
 
-def table(title: str, frame: pd.DataFrame, limit: int = ROWS_SHOWN, **options: Any) -> Any:  # noqa: ANN401
-    """A table under its title with its CSV; says where there are more rows than it shows."""
+def records(title: str, frame: pd.DataFrame) -> None:
+    """Records of whatever kind as a table with its CSV; says where there are more than it shows."""
     if frame.empty:
-        st.caption("Nothing here.")
-        return None
-    state = st.dataframe(frame, hide_index=True, alt=title, **options)
-    if len(frame) >= limit:
-        st.caption(f"The newest {words.number(limit)} are shown.")
-    save(title, frame)
-    return state
+        st.caption("There are none.")
+        return
+    shown = readable.records(frame, told_moment)
+    grid(title, shown)
+    if len(frame) >= ROWS_SHOWN:
+        st.caption(f"The newest {words.number(ROWS_SHOWN)} are shown.")
+    save(title, shown)
+
+
+def behind(title: str, filters: Filters, only: str) -> None:
+    """The newest conversations behind a figure; contact data stay hidden."""
+    with st.container(border=True):
+        st.header(title, anchor=False)
+        records(title, ask(figures.conversations, filters, only, ROWS_SHOWN))
+
+
+def unfinished(frame: pd.DataFrame, unit: Unit) -> set[date]:
+    """The starts of those buckets that are not over yet, or that the period cuts."""
+    looked = view()
+    return {
+        start
+        for start in frame["start"]
+        if periods.unfinished(start, unit, looked.as_of_day)
+        or periods.cut(start, unit, looked.filters.period)
+    }
 
 
 def empty(view: View) -> bool:
     """Whether there is nothing to show here; if so, says why and what to do."""
-    if view.standing.last_success is None and not ask(figures.totals, Filters()).conversations:
-        _show_unfilled(view)
-        return True
     if ask(figures.totals, view.filters).conversations:
         return False
-    _show_empty_period(view)
+    if not unfilled(view):
+        _show_empty_period(view)
     return True
 
 
-def _show_unfilled(view: View) -> None:
+def unfilled(view: View) -> bool:
+    """Whether no import has brought any data yet; if so, says why and what to do."""
+    if ask(figures.totals, Filters()).conversations:
+        return False
+    ended = view.standing.last_ended
     if view.standing.running is not None:
         st.info("The first import is running. Figures appear as it goes on.", icon=":material/sync:")
-    elif view.standing.last_ended is not None and view.standing.last_ended["errors"]:
-        message = view.standing.last_ended["errors"][-1]["message"]
-        st.error(f"No import has brought data yet. {message}", icon=":material/error:")
-        link("imports", "See what happened", ":material/arrow_forward:")
+    elif ended is not None and ended["errors"]:
+        st.error(f"There are no data yet. {ended['errors'][-1]['message']}", icon=":material/error:")
+        link("imports", "See what happened", ":material/arrow_forward:", run=str(ended["id"]))
+    elif ended is not None:
+        st.info("The table in Airtable holds no conversations.", icon=":material/info:")
     else:
-        st.info("Nothing is imported yet. Press *Import everything* to begin.", icon=":material/info:")
+        st.info("Nothing is imported yet. *Import everything* begins.", icon=":material/info:")
+    return True
 
 
 def _show_empty_period(view: View) -> None:
     last = ask(figures.extent, view.filters.within(periods.ALL_TIME)).last
     if last is None:
         st.info("There are no conversations with these filters at any time.", icon=":material/info:")
-        link("overview", "Show all conversations", period=None, clinic=None, automation=None, **NO_DATES)
+        link_to("overview", "Show all conversations", clinic=ALL_CLINICS, automation=ALL_AUTOMATIONS)
         return
     month = periods.whole_month(last)
     st.info(
@@ -468,21 +544,8 @@ def _show_empty_period(view: View) -> None:
         icon=":material/event_busy:",
     )
     ends = {"from": str(month.first), "to": str(month.last)}
-    link(
-        st.session_state["_page"],
-        f"Show {words.span(month)}",
-        ":material/arrow_forward:",
-        period=periods.CUSTOM,
-        **ends,
-    )
-
-
-NO_DATES: Mapping[str, str | None] = {"from": None, "to": None}
-
-
-def result_words(status: str) -> str:
-    """An import's result with its icon, for tables and headings."""
-    return f"{RESULT_BADGES[status][1]} {RESULTS[status].label}"
+    page = st.session_state["_page"]
+    link_to(page, f"Show {words.span(month)}", ":material/arrow_forward:", period=periods.CUSTOM, **ends)
 
 
 def result_badge(status: str) -> None:
@@ -491,23 +554,12 @@ def result_badge(status: str) -> None:
     st.badge(RESULTS[status].label, icon=icon, color=cast("Any", color))
 
 
-def local(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """The frame with these columns' moments in words, in the zone that is shown."""
-    zone = view().zone
-    return frame.assign(
-        **{
-            name: [words.moment(None if pd.isna(value) else value, zone) for value in frame[name]]
-            for name in columns
-        }
-    )
-
-
 # Actions
 
 
-def import_buttons(*, allow_mass_delete: bool = False) -> None:
+def import_buttons() -> None:
     """*Import changes* and *Import everything*, or *Cancel import* while one runs; nothing for viewers."""
-    if not view().person.operator:
+    if not view().person.may_press:
         return
     if view().standing.running is not None:
         _cancel_button()
@@ -525,7 +577,7 @@ def import_buttons(*, allow_mass_delete: bool = False) -> None:
         icon=":material/cloud_download:",
         help="Reads all records, and removes what Airtable no longer has.",
         on_click=start_import,
-        args=(Mode.FULL, allow_mass_delete),
+        args=(Mode.FULL,),
     )
 
 
@@ -553,10 +605,20 @@ def cancel_import() -> None:
     _act(lambda who: service.current().cancel_import(who), "Import {} was asked to stop.")
 
 
+def pause_schedule() -> None:
+    """Let no scheduled import start, until somebody resumes the schedule."""
+    _act(lambda who: service.current().pause_scheduler(who), "Scheduled imports are paused.")
+
+
+def resume_schedule() -> None:
+    """Let scheduled imports start again."""
+    _act(lambda who: service.current().resume_scheduler(who), "Scheduled imports are resumed.")
+
+
 def _act(action: Callable[[str], object], done: str) -> None:
     """Let an operator act, and tell at the top of the page what came of it."""
     who = person()
-    if not who.operator:
+    if not who.may_press:
         _tell("Only operators may do this. Sign in as one.", good=False)
         return
     try:
@@ -581,53 +643,7 @@ def _show_told() -> None:
         st.error(said, icon=":material/error:")
 
 
-def conversations_table(title: str, filters: Filters, only: str) -> None:
-    """The newest conversations behind a figure; contact data stay hidden."""
-    frame = ask(figures.conversations, filters, only, ROWS_SHOWN)
-    shown = local(frame, "occurred_at", "booked_for").rename(
-        columns={
-            "external_id": "Airtable record",
-            "occurred_at": "When",
-            "clinic": "Clinic",
-            "automation": "Automation",
-            "engaged": "Engaged",
-            "lead_created": "Lead",
-            "booked": "Booking",
-            "booked_for": "Booked for",
-            "contact": "Contact on file (hidden)",
-        }
-    )
-    yes_no = {name: shown[name].map({True: "Yes", False: "No"}) for name in ("Engaged", "Lead", "Booking")}
-    table(title, shown.assign(**yes_no))
-
-
-def counted(frame: pd.DataFrame, names: Mapping[str, str], rates: Iterable[str]) -> pd.DataFrame:
-    """A frame of counts as people read it: columns by name, each rate in percent beside its count."""
-    shown = frame.rename(columns={**names, **COUNT_NAMES})
-    for measure in rates:
-        label = RATE_NAMES[measure]
-        shown[label] = [
-            words.rate(int(count), int(of))
-            for count, of in zip(frame[measure], frame["conversations"], strict=True)
-        ]
-    wanted = [*names.values(), *COUNT_NAMES.values(), *(RATE_NAMES[measure] for measure in rates)]
-    return shown[wanted]
-
-
-COUNT_NAMES: Mapping[str, str] = {
-    "conversations": "Conversations",
-    "engaged": "Engaged",
-    "leads": "Leads",
-    "bookings": "Bookings",
-}
-RATE_NAMES: Mapping[str, str] = {
-    "bookings": "Booking rate",
-    "leads": "Lead rate",
-    "engaged": "Engagement rate",
-}
-
-
-def told_moment(moment: datetime) -> str:
+def told_moment(moment: datetime | None) -> str:
     """A moment in the zone that is shown."""
     return words.moment(moment, view().zone)
 
@@ -637,77 +653,98 @@ def selected_points(state: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401 
     return cast("Sequence[Mapping[str, Any]]", state["selection"]["points"]) if state else ()
 
 
-def card(
-    measure: str, total: Totals, earlier: Totals | None, compared: Period | None, course: pd.DataFrame
-) -> None:
+def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFrame, unit: Unit) -> None:
     """One of the four totals with its rate, its change against the period before, and its course."""
+    name = readable.COUNT_NAMES[measure]
     count, then = getattr(total, measure), getattr(earlier, measure) if earlier else None
     changed = words.change(count, then) if then is not None else None
-    against = f"{words.number(then)} in {words.span(compared)}" if compared else ""
-    with st.container(border=True, height="stretch", key=f"card-{measure}"):
+    with st.container(border=True, height="stretch", key=f"card-{measure}", gap="xsmall"):
         st.metric(
-            COUNT_NAMES[measure],
+            name,
             words.number(count),
             delta=changed,
-            delta_description=f"from {against}" if changed else None,
-            chart_data=list(course[measure]) if len(course) > 1 else None,
-            delta_color="off" if changed is None else "normal",
+            delta_description=f"from {words.number(then)}" if changed else None,
+            delta_color="off",
         )
-        if against and changed is None:
-            st.caption(f"Nothing to compare with: {against}.")
-        if measure in RATE_NAMES:
+        if len(course) > 1:
+            spark = charts.spark(course, measure, unit)
+            st.plotly_chart(spark, config={**charts.CONFIG}, key=f"spark-{measure}", alt=f"{name} by {unit}")
+        if then == 0:
+            st.caption("There were none in the period before.")
+        if measure in RATES:
             _rate_caption(measure, total, earlier)
+        else:
+            _extent_caption()
+
+
+def _extent_caption() -> None:
+    looked = view()
+    extent = ask(figures.extent, looked.filters)
+    st.markdown(f"**{len(ask(figures.by_clinic, looked.filters))}** clinics")
+    st.caption(f"First to last: {words.span(extent)}")
 
 
 def _rate_caption(measure: str, total: Totals, earlier: Totals | None) -> None:
     count, of = getattr(total, measure), total.conversations
-    told = f"{RATE_NAMES[measure]} **{words.rate(count, of)}**, {words.share(count, of)}"
+    points = ""
     if earlier is not None and earlier.conversations and of:
         then = percent(getattr(earlier, measure), earlier.conversations, 1)
-        told += f" ({words.signed(percent(count, of, 1) - then, 1)} points)"
-    st.caption(told)
+        points = f"{words.signed(percent(count, of, 1) - then, 1)} points"
+    st.markdown(f"**{words.rate(count, of)}** {RATES[measure].lower()}")
+    st.caption(words.listed((f"{words.share(count, of)} conversations", points)))
 
 
 def import_link(run: Mapping[str, Any]) -> None:
     """One line of an import that leads to its own view."""
-    ended = run["completed_at"]
+    took = readable.seconds(run)
+    when = words.soon(run["started_at"], view().now, view().zone)
     told = words.listed(
         (
-            f"{RESULTS[run['status']].label}",
-            f"{run['mode']}, {words.number(run['processed'])} records",
-            words.duration((ended - run["started_at"]).total_seconds()) if ended else "",
+            f"**{run['id']}** {RESULTS[run['status']].label.lower()}",
+            when,
+            f"{words.number(run['processed'])} records",
+            words.duration(took) if took is not None else "",
         )
     )
-    when = told_moment(run["started_at"])
-    link("imports", f"**{run['id']}** · {when} · {told}", RESULT_BADGES[run["status"]][1], run=str(run["id"]))
+    link("imports", told, RESULT_BADGES[run["status"]][1], run=str(run["id"]))
+
+
+def validation() -> reports.Validation:
+    """The totals against their expectations, and what is odd; remembered like a figure."""
+    settings = view().settings
+    return _remembered(
+        view().standing.version,
+        "validation",
+        (),
+        lambda connection: reports.validation(connection, settings),
+    )
 
 
 def validation_line() -> None:
     """The validation in one line, with a link to its page."""
-    report = service.current().ask(lambda connection: reports.validation(connection, view().settings))
+    report = validation()
     off = [metric for metric in report.metrics if not metric.ok]
     found = len(report.inconsistencies)
     if not report.metrics:
-        told, icon = "No expectation is set for the totals", ":material/help:"
+        told, icon = "No totals are expected", ":material/help:"
     elif off:
         names = ", ".join(
-            f"{COUNT_NAMES[metric.metric].lower()} {words.signed(metric.difference)}" for metric in off
+            f"{readable.COUNT_NAMES[metric.metric].lower()} {words.signed(metric.difference)}"
+            for metric in off
         )
-        told, icon = f"Totals differ from what is expected: {names}", ":material/warning:"
+        told, icon = f"Totals not as expected: {names}", ":material/warning:"
     else:
-        told, icon = "All totals are as expected", ":material/verified:"
-    kinds = f"{found} {'kinds' if found != 1 else 'kind'} of inconsistency to look at" if found else ""
-    link("validation", words.listed((told, kinds or "no inconsistencies")), icon)
+        told, icon = "Totals as expected", ":material/verified:"
+    odd = f"{found} {'things look' if found != 1 else 'thing looks'} odd" if found else "nothing odd"
+    link("validation", words.listed((told, odd)), icon)
 
 
 def ranking(clinics: pd.DataFrame) -> None:
     """Clinics by booking rate, each leading to its rates."""
-    for row in clinics.itertuples(index=False):
-        name = str(row.name)
-        told = (
-            f"{words.rate(row.bookings, row.conversations)}, {words.share(row.bookings, row.conversations)}"  # type: ignore[arg-type]  # a frame's columns
-        )
-        link("rates", f"{plain(name)} · {told}", clinic=name)
+    for row in readable.rows(clinics):
+        told = f"**{words.rate(row.bookings, row.conversations)}**"
+        counts = words.share(row.bookings, row.conversations)
+        link_to("rates", f"{told} · {counts} · {plain(row.name)}", clinic=row.name)
 
 
 def plain(text: str) -> str:
@@ -716,3 +753,43 @@ def plain(text: str) -> str:
 
 
 MARKDOWN = frozenset("\\`*_{}[]<>()#+-.!|~$:&\"'")
+
+
+def results() -> list[str]:
+    """The results of imports that a person wants to see."""
+    ended = {name: ink.label for name, ink in RESULTS.items() if name not in SLOTS}
+    return several("Result", ended, "result")
+
+
+def several(label: str, options: Mapping[str, str], key: str) -> list[str]:
+    """A choice of several, kept in the address; nothing chosen means all."""
+    picked = st.multiselect(
+        label,
+        list(options),
+        placeholder="All",
+        format_func=options.__getitem__,
+        key=key,
+        bind="query-params",
+    )
+    return picked or list(options)
+
+
+def schedule_button(*, paused: bool) -> None:
+    """The schedule's switch; nothing for viewers."""
+    if not view().person.may_press:
+        return
+    if paused:
+        st.button("Resume", icon=":material/play_arrow:", on_click=resume_schedule, key="resume")
+    else:
+        st.button("Pause", icon=":material/pause:", on_click=pause_schedule, key="pause")
+
+
+def allow_deletion_button() -> None:
+    """A full import that may delete whatever Airtable no longer has; nothing for viewers."""
+    if view().person.may_press and view().standing.running is None:
+        st.button(
+            "Import everything and allow the deletion",
+            icon=":material/delete_sweep:",
+            on_click=start_import,
+            args=(Mode.FULL, True),
+        )

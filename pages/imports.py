@@ -1,17 +1,146 @@
 """Imports: what ran, what runs, run it now; and one import's own view by `?run=`."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
-from core import charts, figures, ui
-from core.palette import RESULTS
+from core import charts, figures, loglines, readable, ui, words
+from core.figures import Standing
+from core.readable import COUNTERS, MODES, TRIGGERS
 
-RUNS = 500
-SLOTS = 200
+RUNS, SLOTS, LINES = 500, 200, 200
+NO_RUN = "–"
+
+
+def panel(standing: Standing) -> None:
+    """What runs now, or how the last import ended."""
+    with st.container(border=True, key="panel", height="stretch"):
+        running, progress = standing.running, standing.report.progress
+        if running is None:
+            st.header("No import is running", anchor=False)
+            for run in ui.ask_now(figures.runs, 1):
+                st.caption("The last one:")
+                ui.import_link(run)
+            return
+        st.header(f"Import {running['id']} is running", anchor=False)
+        st.caption(f"{MODES[running['mode']]}. Started by: {ui.plain(readable.starter({**running}))}.")
+        st.progress(ui.progress_share(standing), text=ui.progress_words(standing))
+        numbers = {
+            "Records": words.number(progress.records if progress else 0),
+            "A second": words.number(round(progress.records_per_second)) if progress else NO_RUN,
+            "Time left": words.duration(progress.seconds_left if progress else None),
+        }
+        for column, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
+            column.metric(name, value)
+        if running["cancel_requested_by"]:
+            st.caption(f"{ui.plain(running['cancel_requested_by'])} asked it to stop.")
+
+
+def schedule(standing: Standing) -> None:
+    """What comes next by itself, and the switch."""
+    with st.container(border=True, key="schedule", height="stretch"):
+        beat, jobs = standing.beat, standing.report.scheduler.jobs
+        if beat["paused"]:
+            st.header("The schedule is paused", anchor=False)
+            st.caption(f"By {ui.plain(beat['changed_by'])}, {ui.told_moment(beat['changed_at'])}.")
+        else:
+            st.header("Next imports", anchor=False)
+            for job in jobs:
+                told = words.soon(job.next_run, view.now, view.zone)
+                st.markdown(f"{ui.JOBS.get(job.id, job.id)}: **{told}**")
+            if not jobs:
+                st.caption("No server keeps the schedule just now.")
+        ui.schedule_button(paused=bool(beat["paused"]))
+
+
+def choose(rows: list[dict[str, Any]]) -> None:
+    """The table of imports; a pressed row opens the import."""
+    if not rows:
+        st.caption("No import is like that.")
+        return
+    st.caption("Press a row's box to open the import.")
+    shown = readable.runs(rows, ui.told_moment)
+    picked = ui.grid("All imports", shown, on_select="rerun", selection_mode="single-row")
+    ui.save("Imports", shown)
+    for index in picked.selection.rows:
+        st.switch_page(st.Page(ui.PAGES / "imports.py"), query_params=ui.address(run=str(rows[index]["id"])))
+
+
+def one(import_id: int) -> None:
+    """An import's own view."""
+    ui.link("imports", "All imports", ":material/arrow_back:")
+    run = ui.ask_now(figures.run, import_id)
+    if run is None:
+        st.warning(f"There is no import {import_id}.", icon=":material/search_off:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(f"Import {import_id}", anchor=False, width="content")
+        ui.result_badge(run["status"])
+    st.markdown(
+        f"{MODES[run['mode']]}. Started by: {ui.plain(readable.starter(run))}, "
+        f"{ui.told_moment(run['started_at'])}, took {words.duration(readable.seconds(run))}, "
+        f"{words.number(run['pages'])} pages in {words.number(run['batches'])} batches."
+    )
+    if run["notes"]:
+        st.info(ui.plain(run["notes"]), icon=":material/sticky_note_2:")
+    for error in run["errors"]:
+        st.error(ui.plain(error["message"]), icon=":material/error:")
+    if run["status"] == "running":
+        ui.live(panel)
+    counters(run)
+    refused(run)
+    details(run)
+
+
+def counters(run: Mapping[str, Any]) -> None:
+    """What was counted, and how the four totals changed."""
+    left, right = st.columns(2)
+    with left:
+        st.header("Records", anchor=False)
+        frame = pd.DataFrame(
+            [{"What": shown, "Records": words.number(run[name])} for name, shown in COUNTERS.items()]
+        )
+        st.table(frame, border="horizontal", hide_index=True)
+    with right:
+        st.header("Totals", anchor=False)
+        if run["conversations"] is None:
+            st.caption("It left no totals.")
+            return
+        before = ui.ask_now(figures.earlier_totals, run["id"])
+        st.table(readable.change_of_totals(before, run), border="horizontal", hide_index=True)
+
+
+def refused(run: Mapping[str, Any]) -> None:
+    """A mass deletion that was refused: what would go, and the button that allows it."""
+    if not run["refused_deletions"]:
+        return
+    st.header("Deletions that were refused", anchor=False)
+    st.write(
+        f"Airtable no longer shows {words.number(len(run['refused_deletions']))} records. Look whether its "
+        "table and view are right. If they are really gone, allow it: all is read again, and what is absent "
+        "is deleted."
+    )
+    ui.allow_deletion_button()
+    ui.records("Refused deletions", ui.ask_now(figures.refused_deletions, run["id"], ui.ROWS_SHOWN))
+
+
+def details(run: Mapping[str, Any]) -> None:
+    """Rejected records and log lines."""
+    rejected = ui.ask_now(figures.rejected, run["id"], ui.ROWS_SHOWN)
+    with st.expander(f"Rejected records ({words.number(len(rejected))})"):
+        ui.records(f"Rejected by import {run['id']}", rejected)
+    lines = loglines.of_import(view.settings.log_dir, run["id"], LINES)
+    with st.expander(f"Log lines ({words.number(len(lines))})"):
+        st.caption(f"The last {LINES} at most, from `{loglines.FILE}`.")
+        ui.grid("Log lines", loglines.table(lines))
+
 
 view = ui.view()
 wanted = st.query_params.get("run", "")
 if wanted.isdecimal():
-    ui.run_view(int(wanted))
+    one(int(wanted))
     st.stop()
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
@@ -19,58 +148,36 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         ui.heading("Imports", "What ran, what runs, and what comes next.")
     with st.container(horizontal=True, width="content"):
         ui.import_buttons()
-
 left, right = st.columns([3, 2])
 with left:
-    ui.live(ui.import_panel)
+    ui.live(panel)
 with right:
-    ui.live(ui.schedule_panel)
+    ui.live(schedule)
 
 runs = ui.ask_now(figures.runs, RUNS)
 slots = ui.ask_now(figures.slots, SLOTS)
 if not runs:
-    st.info("No import has run yet.", icon=":material/info:")
+    st.info("Nothing is imported yet.", icon=":material/info:")
     st.stop()
 
 ui.chart(
-    "Imports by start, and how many seconds they took",
-    charts.timeline(runs, slots, ui.told_moment),
-    ui.runs_table(runs, slots),
-    "Marks differ by result. Slots of the schedule that did not run stand on the base line.",
+    "Imports by start, and the seconds they took",
+    charts.timeline(runs, slots, view.zone),
+    readable.runs(runs, ui.told_moment),
+    "A mark for each result. Slots of the schedule that did not run stand on the base line.",
 )
+if not slots.empty:
+    with st.expander(f"Slots that did not run ({words.number(len(slots))})"):
+        ui.grid("Slots that did not run", readable.missed(slots, ui.told_moment))
 
-st.subheader("All imports", anchor=False)
-with st.container(horizontal=True):
-    results = st.pills(
-        "Result",
-        [result for result in RESULTS if any(run["status"] == result for run in runs)],
-        selection_mode="multi",
-        format_func=lambda result: RESULTS[result].label,
-        key="result",
-        bind="query-params",
-    )
-    modes = st.pills(
-        "Reads",
-        ["full", "incremental"],
-        selection_mode="multi",
-        format_func=ui.MODES.__getitem__,
-        key="mode",
-        bind="query-params",
-    )
-    triggers = st.pills(
-        "Started by",
-        list(ui.TRIGGERS),
-        selection_mode="multi",
-        format_func=ui.TRIGGERS.__getitem__,
-        key="trigger",
-        bind="query-params",
-    )
-ui.choose_run(
-    [
-        run
-        for run in runs
-        if (not results or run["status"] in results)
-        and (not modes or run["mode"] in modes)
-        and (not triggers or run["trigger"] in triggers)
-    ]
+st.header("All imports", anchor=False)
+left, middle, right = st.columns(3)
+with left:
+    results = ui.results()
+with middle:
+    modes = ui.several("Reads", MODES, "mode")
+with right:
+    triggers = ui.several("Started by", TRIGGERS, "trigger")
+choose(
+    [run for run in runs if run["status"] in results and run["mode"] in modes and run["trigger"] in triggers]
 )

@@ -5,13 +5,14 @@ from datetime import date
 
 import streamlit as st
 
-from core import charts, figures, periods, ui, words
+from core import charts, figures, periods, readable, ui, words
 from core.figures import CLINICS_IN_MULTIPLES
 from core.palette import RATES
 from core.periods import Period, Unit
 
 AUTOMATIC = "Fitting"
 UNITS = {"Day": Unit.DAY, "Week": Unit.WEEK, "Month": Unit.MONTH}
+SMALL = 320  # pixels; three in a row of a wide screen, one in a narrow one
 # A rate of fewer conversations than this says little; such clinics are left out of the small charts' scale.
 ENOUGH = 20
 
@@ -21,21 +22,17 @@ if ui.empty(view):
     st.stop()
 
 with st.container(horizontal=True):
-    by = st.segmented_control(
-        "By", [AUTOMATIC, *UNITS], default=AUTOMATIC, key="by", bind="query-params", required=True
-    )
-    measure = st.segmented_control(
+    by = st.radio("By", [AUTOMATIC, *UNITS], key="by", bind="query-params", horizontal=True)
+    measure = st.radio(
         "Rate of clinics, automations and hours",
         list(RATES),
-        default="bookings",
         format_func=RATES.__getitem__,
         key="rate",
         bind="query-params",
-        required=True,
+        horizontal=True,
     )
-measure = measure or "bookings"
 extent = ui.ask(figures.extent, view.filters)
-unit = UNITS.get(by or "") or periods.fitting_unit(extent.first or view.today, extent.last or view.today)
+unit = UNITS.get(by) or periods.fitting_unit(extent.first or view.today, extent.last or view.today)
 rate_name = RATES[measure]
 
 total = ui.ask(figures.totals, view.filters)
@@ -43,7 +40,8 @@ course = ui.ask(figures.series, view.filters, unit)
 clinics = ui.ask(figures.by_clinic, view.filters)
 automations = ui.ask(figures.by_automation, view.filters)
 hours = ui.ask(figures.by_hour, view.filters)
-multiples = ui.ask(figures.clinic_series, view.filters, Unit.MONTH if unit is Unit.MONTH else Unit.WEEK)
+steps = Unit.WEEK if unit is Unit.DAY else unit
+multiples = ui.ask(figures.clinic_series, view.filters, steps)
 unfinished = ui.unfinished(course, unit)
 
 left, right = st.columns([5, 3])
@@ -51,8 +49,9 @@ with left:
     point = ui.chart(
         f"Rates by {unit}, in percent of conversations",
         charts.rates(course, unit, unfinished),
-        ui.counted(course, {"start": f"{unit.capitalize()} from"}, RATES),
-        f"Hollow: a {unit} that is not over or not whole." if unfinished else "Press a point for its records.",
+        readable.counted(course, {"start": f"{unit.capitalize()} from"}),
+        "Press a point for its records."
+        + (f" Hollow: a {unit} that is not over or not whole." if unfinished else ""),
         on_select="rerun",
         selection_mode="points",
         key=f"course-{unit}",
@@ -61,7 +60,7 @@ with right:
     ui.chart(
         "From conversation to booking",
         charts.funnel(total),
-        ui.funnel_table(total),
+        readable.funnel(total),
         "Counts, and their share of conversations.",
     )
 for picked in ui.selected_points(point)[:1]:
@@ -74,8 +73,9 @@ with left:
     bar = ui.chart(
         f"{rate_name} by clinic",
         charts.rates_by_name(clinics, measure, total),
-        ui.counted(clinics, {"name": "Clinic"}, RATES),
-        "Dashed: all together. Press a bar for its records.",
+        readable.counted(clinics, {"name": "Clinic"}),
+        "Dashed: all together. Press a bar for its records."
+        + (f" Shown: the {charts.MOST_ROWS} largest." if len(clinics) > charts.MOST_ROWS else ""),
         on_select="rerun",
         selection_mode="points",
         key=f"clinics-{measure}",
@@ -84,25 +84,32 @@ with right:
     ui.chart(
         f"{rate_name} by automation",
         charts.rates_by_name(automations, measure, total),
-        ui.counted(automations, {"name": "Automation"}, RATES),
+        readable.counted(automations, {"name": "Automation"}),
         "Dashed: all together.",
     )
     ui.chart(
         f"{rate_name} by weekday and hour",
         charts.hours(hours, measure),
-        ui.counted(ui.named_hours(hours), {"weekday": "Weekday", "hour": "Hour"}, RATES),
-        f"Each hour of the day in {view.zone}.",
+        readable.counted(readable.named_hours(hours), {"weekday": "Weekday", "hour": "Hour"}),
+        f"In {view.zone}. Blank: fewer than {charts.ENOUGH_AN_HOUR} conversations.",
     )
 for picked in ui.selected_points(bar)[:1]:
     client = int(picked["customdata"][1])
     name = clinics.set_index("id")["name"][client]
-    ui.behind(f"Newest {measure} of {name}", replace(view.filters, client=client), measure, clinic=name)
+    ui.behind(f"Newest {measure} of {name}", replace(view.filters, client=client), measure)
 
-st.subheader(f"{rate_name} of the {min(len(clinics), CLINICS_IN_MULTIPLES)} largest clinics", anchor=False)
-st.caption("All on one scale, in percent of conversations.")
 largest = clinics.head(CLINICS_IN_MULTIPLES)
-top = ui.top_rate(multiples[multiples["conversations"] >= ENOUGH], measure)
+st.header(f"{rate_name} of the {len(largest)} largest clinics", anchor=False)
+st.caption("All on one scale, in percent of conversations.")
+top = readable.top_rate(multiples[multiples["conversations"] >= ENOUGH], measure)
 with st.container(horizontal=True):
-    for clinic in largest.itertuples(index=False):
+    for clinic in readable.rows(largest):
         own = multiples[multiples["id"] == clinic.id]
-        ui.small_chart(clinic, charts.multiple(own, measure, Unit.WEEK, top), measure)
+        with st.container(border=True, width=SMALL):
+            count, of = getattr(clinic, measure), clinic.conversations
+            ui.link_to("rates", ui.plain(clinic.name), clinic=clinic.name)
+            st.caption(f"**{words.rate(count, of)}** · {words.share(count, of)}")
+            figure = charts.multiple(own, measure, steps, top)
+            st.plotly_chart(
+                figure, config={**charts.CONFIG}, key=f"small-{clinic.id}", alt=f"{rate_name}, {clinic.name}"
+            )

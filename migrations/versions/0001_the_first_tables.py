@@ -274,14 +274,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("external_id", name=op.f("uq_conversations_external_id")),
     )
-    op.create_index("ix_conversations_automation_id", "conversations", ["automation_id"], unique=False)
-    op.create_index("ix_conversations_client_id", "conversations", ["client_id"], unique=False)
     op.create_index(
         "ix_conversations_customer_latest",
         "conversations",
         ["customer_id", sa.literal_column("occurred_at DESC"), sa.literal_column("external_id DESC")],
         unique=False,
-        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index(
         "ix_conversations_figures",
@@ -347,13 +344,7 @@ def downgrade() -> None:
         postgresql_include=["local_hour", "engaged", "lead_created", "booked", "occurred_at"],
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
-    op.drop_index(
-        "ix_conversations_customer_latest",
-        table_name="conversations",
-        postgresql_where=sa.text("deleted_at IS NULL"),
-    )
-    op.drop_index("ix_conversations_client_id", table_name="conversations")
-    op.drop_index("ix_conversations_automation_id", table_name="conversations")
+    op.drop_index("ix_conversations_customer_latest", table_name="conversations")
     op.drop_table("conversations")
     op.drop_index(op.f("ix_location_automations_automation_id"), table_name="location_automations")
     op.drop_table("location_automations")

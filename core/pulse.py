@@ -1,0 +1,56 @@
+"""Health in milliseconds: asked on a connection of its own, remembered briefly, never waited for long.
+
+A database that hangs keeps the one asking thread, not those who ask: while it is overdue they are told
+`down` at once (spec, section 6).
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from core.clock import Clock
+from core.reports import HealthReport
+
+REMEMBER_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+
+
+class Pulse:
+    """At most one question at a time, whoever asks how often."""
+
+    def __init__(self, feel: Callable[[], HealthReport], down: HealthReport, clock: Clock) -> None:
+        """`feel` asks the database, and may take long."""
+        self._feel = feel
+        self._down = down
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._asked: Future[HealthReport] | None = None
+        self._asked_at = 0.0
+
+    async def health(self) -> HealthReport:
+        """The health, not older than a second; `down` where the database has not answered in two."""
+        answer, left = self._answer()
+        if answer.done():
+            return answer.result()
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), left)
+        except TimeoutError:
+            return self._down
+
+    def _answer(self) -> tuple[Future[HealthReport], float]:
+        """The question that is still fresh or under way, or a new one; and how long to wait for it."""
+        now = self._clock.monotonic()
+        with self._lock:
+            asked, age = self._asked, now - self._asked_at
+            if asked is None or (asked.done() and age > REMEMBER_SECONDS):
+                asked, age = Future(), 0.0
+                self._asked, self._asked_at = asked, now
+                threading.Thread(target=self._ask, args=(asked,), name="pulse", daemon=True).start()
+        return asked, max(PATIENCE_SECONDS - age, 0.0)
+
+    def _ask(self, answer: Future[HealthReport]) -> None:
+        try:
+            answer.set_result(self._feel())
+        except BaseException as error:  # noqa: BLE001 (handed to whoever waits for the answer)
+            answer.set_exception(error)

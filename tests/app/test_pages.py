@@ -1,0 +1,369 @@
+"""Every page in every state, without a browser."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import ui
+from core.control import Control
+from core.errors import DatabaseUnavailableError
+from core.importer import Order
+from core.people import ANONYMOUS, Person, Role
+from core.runs import Mode, Trigger
+from tests.support.site import NOW, Site, said
+from tests.support.standin import unauthorized
+
+PAGES = ("overview", "imports", "rates", "validation")
+VIEWER = Person("vera", Role.VIEWER)
+
+
+def labels(app: AppTest) -> list[str]:
+    """What there is to press on the page itself."""
+    return [button.label for button in app.main.button]
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press a button."""
+    next(button for button in app.button if button.label == label).click()
+    return app.run()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_first_visit_by_link_shows_the_frame(site: Site, page: str) -> None:
+    """Title, status line, filters: a page never stands alone (streamlit.md, trap 1)."""
+    app = site.visit(page)
+    assert [title.value for title in app.title] == [page.capitalize()]
+    assert "Data as of 5 Jan 2026, 06:55 EST, 1 hour ago" in said(app)
+    assert [box.label for box in app.sidebar.selectbox] == ["Period", "Clinic", "Automation"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_database_says_so(make_site: Callable[..., Site], page: str) -> None:
+    """Before the first import there is a sentence and a button, not a traceback or a zero."""
+    app = make_site().visit(page)
+    assert "Nothing is imported yet" in said(app)
+    assert page in {"rates", "validation"} or "Import everything" in labels(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_database_that_is_down_is_all_that_a_page_shows(
+    site: Site, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly that, and what to do; when it is back, so is the page, with its filters."""
+    visits = site.visit(page, clinic="Clinic 3")
+    with monkeypatch.context() as patched:
+
+        def refuse(_: object) -> None:
+            raise DatabaseUnavailableError("The database cannot be reached. Start PostgreSQL.")
+
+        patched.setattr(site.service, "ask", refuse)
+        down = site.look(visits.run())
+        assert [title.value for title in down.title] == ["The database cannot be reached"]
+        assert "Start PostgreSQL" in said(down)
+        assert labels(down) == []
+    back = site.look(visits.run())
+    assert [title.value for title in back.title] == [page.capitalize()]
+    assert back.sidebar.selectbox[1].value == "Clinic 3"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_running_import_is_shown_everywhere(site: Site, page: str) -> None:
+    """Its number, what it does, and cancel instead of a second start."""
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    app = site.visit(page)
+    assert any(f"Import {run.import_id}" in bar.proto.text for bar in app.main.get("progress"))
+    assert "Import everything" not in labels(app)
+    if page in {"overview", "imports"}:
+        press(app, "Cancel import")
+        assert site.ask("SELECT cancel_requested_by FROM import_logs WHERE status = 'running'") == [
+            ("local",)
+        ]
+    run.run()
+    assert "Import everything" in labels(site.look(app.run())) or page in {"rates", "validation"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_failed_import_is_told_in_words(site: Site, page: str) -> None:
+    """Red is never all there is."""
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    assert site.import_all()[1] == "failed"
+    text = said(site.visit(page))
+    assert ":red-badge[:material/error: Not up to date" in text
+    assert "Last import failed" in text
+
+
+def test_a_first_import_that_failed_says_why(make_site: Callable[..., Site]) -> None:
+    """Without data the overview shows the error and leads to the import."""
+    site = make_site()
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    site.import_all()
+    text = said(site.visit())
+    assert "There are no data yet" in text
+    assert "AIRTABLE_API_KEY" in text
+    assert "See what happened" in text
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (0, ":green-badge[:material/check_circle: Up to date"),
+        (11, ":orange-badge[:material/warning: One scheduled import missing"),
+        (23, ":red-badge[:material/error: 2 scheduled imports missing"),
+    ],
+)
+def test_old_data_are_told_by_colour_word_and_icon(site: Site, hours: int, words: str) -> None:
+    """Amber after one missed slot, red after two."""
+    moment = NOW - timedelta(hours=hours)
+    site.change("UPDATE import_logs SET watermark = %s", moment - timedelta(minutes=5))
+    assert words in said(site.visit())
+
+
+# Overview
+
+
+def test_the_cards_show_the_true_totals(site: Site) -> None:
+    """The same as SQL that joins the tables."""
+    app = site.visit(clinic="Clinic 3")
+    truth = site.ask(
+        """SELECT count(*), count(b.id), count(l.id), count(*) FILTER (WHERE v.engaged) FROM conversations v
+           JOIN clients c ON c.id = v.client_id LEFT JOIN bookings b ON b.conversation_id = v.id
+           LEFT JOIN leads l ON l.conversation_id = v.id WHERE c.name = 'Clinic 3'"""
+    )
+    assert tuple(int(metric.value) for metric in app.metric) == truth[0]
+    assert "Showing Clinic 3." in said(app)
+
+
+def test_rates_stand_beside_their_counts(site: Site) -> None:
+    """`20.0 %` alone says nothing about how many."""
+    text = said(site.visit())
+    assert "**20.0 %** booking rate" in text
+    assert "40 of 200 conversations" in text
+
+
+def test_a_bounded_period_is_compared_with_the_one_before(site: Site) -> None:
+    """The change, and the dates that it is from."""
+    site.change("UPDATE conversations SET local_date = DATE '2025-12-05' WHERE mod(id, 4) = 0")
+    app = site.visit(period="Custom", **{"from": "2025-12-06", "to": "2025-12-06"})
+    assert "Changes are from 5 Dec 2025." in said(app)
+    assert app.metric[0].value == "150"
+    assert app.metric[0].delta == "+200.0 %"
+
+
+def test_an_empty_period_leads_to_the_last_conversation(site: Site) -> None:
+    """It says when that was, and the link goes there, whatever the filters show."""
+    app = site.visit(period="Last 7 days")
+    assert "The last one was on 6 Dec 2025." in said(app)
+    (link,) = app.main.page_link
+    assert "from=2025-12-01&to=2025-12-31" in link.proto.query_string
+    assert "show-period=Custom" in link.proto.query_string
+
+
+def test_a_link_sets_the_filters(site: Site) -> None:
+    """What the drawn filters show gives way to what a link asks for; what does not exist is ignored."""
+    wanted = {"show-period": "Custom", "show-from": "2025-12-01", "show-to": "x", "show-clinic": "Clinic 2"}
+    app = site.visit("rates", **wanted, **{"show-automation": "Nothing of ours"})
+    assert [box.value for box in app.sidebar.selectbox] == ["Custom", "Clinic 2", ui.ALL_AUTOMATIONS]
+    assert [str(box.value) for box in app.sidebar.date_input] == ["2025-12-01", "None"]
+
+
+def test_a_filter_in_the_address_that_does_not_exist_is_dropped(site: Site) -> None:
+    """A bad value falls back to the default."""
+    app = site.visit(clinic="Nowhere", period="Next year")
+    assert [box.value for box in app.sidebar.selectbox] == ["All time", ui.ALL_CLINICS, ui.ALL_AUTOMATIONS]
+
+
+def test_few_clinics_are_ranked_once(site: Site) -> None:
+    """No clinic is both among the highest and the lowest; each leads to its own rates."""
+    links = [link for link in site.visit().page_link if " of 40 · Clinic" in link.proto.label]
+    ranked = [link.proto.label.rpartition(" · ")[2] for link in links]
+    assert sorted(ranked) == [f"Clinic {number}" for number in range(5)]
+    assert links[0].proto.label == "**100.0 %** · 40 of 40 · Clinic 0"
+    assert "show-clinic=Clinic+0" in links[0].proto.query_string
+
+
+# Who may
+
+
+def test_a_viewer_finds_nothing_to_press(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a viewer may not do is not there."""
+    monkeypatch.setattr(ui, "person", lambda: VIEWER)
+    for page in PAGES:
+        assert labels(site.visit(page)) == []
+
+
+def test_a_viewer_who_sends_a_press_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was an operator when the page was drawn: the right is asked again."""
+    app = site.visit()
+    monkeypatch.setattr(ui, "person", lambda: VIEWER)
+    assert "Only operators may do this" in said(press(app, "Import changes"))
+    assert site.ask("SELECT count(*) FROM import_logs") == [(1,)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_outlives_its_sign_in_without_a_figure(
+    site: Site, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser that was left open shows nothing once the sign-in has ended."""
+    app = site.visit(page)
+    monkeypatch.setattr(ui, "person", lambda: ANONYMOUS)
+    assert said(site.look(app.run())) == "Your sign-in has ended\nReload the page to sign in again."
+
+
+# Imports
+
+
+def test_a_pressed_button_imports(site: Site) -> None:
+    """By whom, and how, stands in the run's row."""
+    app = press(site.visit("imports"), "Import changes")
+    site.service.wait_for_import()
+    assert [toast.value for toast in app.toast] == ["Import 2 has started."]
+    rows = site.ask("SELECT mode, trigger, triggered_by, status FROM import_logs WHERE id = 2")
+    assert rows == [("incremental", "manual", "local", "succeeded")]
+
+
+def test_a_second_import_is_refused_in_words(site: Site) -> None:
+    """Two people press at once: the second reads which one runs."""
+    app = site.visit("imports")
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    assert str(run.import_id) in press(app, "Import everything").error[0].value
+    run.run()
+
+
+def test_the_schedule_is_paused_and_resumed(site: Site) -> None:
+    """Who did it is told to everybody."""
+    app = press(site.visit("imports"), "Pause")
+    assert "The schedule is paused" in said(app)
+    assert "By local, " in said(app)
+    assert "Schedule paused" in said(site.visit())
+    assert "The schedule is paused" not in said(press(app, "Resume"))
+
+
+def test_a_missed_slot_stands_in_the_timeline(site: Site) -> None:
+    """What did not run is as visible as what did."""
+    site.change(
+        "INSERT INTO scheduler_slots (slot_at, job, state, recorded_at) VALUES (%s, 'import', 'missed', %s)",
+        NOW - timedelta(hours=2),
+        NOW,
+    )
+    app = site.visit("imports")
+    spec = json.loads(app.main.get("plotly_chart")[0].proto.spec)
+    assert [trace["name"] for trace in spec["data"]] == ["Succeeded", "Missed"]
+    assert "Slots that did not run (1)" in [box.label for box in app.expander]
+
+
+def test_imports_are_filtered_by_link(site: Site) -> None:
+    """A link shows the same rows."""
+    site.import_all(Mode.INCREMENTAL)
+    tables = [table.value for table in site.visit("imports", mode="Changes").dataframe]
+    assert list(tables[-1]["Import"]) == [2]
+
+
+def test_an_import_has_a_view_of_its_own(site: Site) -> None:
+    """Counters, what it changed in the totals, who started it, its log lines."""
+    app = site.visit("imports", run="1")
+    text = said(app)
+    assert [title.value for title in app.title] == ["Import 1"]
+    assert "Started by: cli:test" in text.replace("\\", "")
+    records, totals = (table.value for table in app.table)
+    assert dict(zip(records.iloc[:, 0], records.iloc[:, 1], strict=True))["New"] == "200"
+    assert list(totals["Change"]) == ["+200", "+40", "+100", "+67"]
+
+
+@pytest.mark.parametrize("run", ["99", "999999999999999999999"])
+def test_an_import_that_does_not_exist_is_said_so(site: Site, run: str) -> None:
+    """A stale link is no traceback."""
+    assert f"There is no import {run}." in said(site.visit("imports", run=run))
+
+
+def test_a_failed_imports_view_says_why(site: Site) -> None:
+    """The error in words for people."""
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    import_id, _ = site.import_all()
+    assert "AIRTABLE_API_KEY" in site.visit("imports", run=str(import_id)).error[0].value.replace("\\", "")
+
+
+def test_a_refused_mass_deletion_shows_what_would_go_and_may_be_allowed(site: Site) -> None:
+    """The records, and a button that imports everything once more and lets them go."""
+    for record in site.standin.table.records()[:150]:
+        site.standin.table.delete(record.id)
+    import_id, status = site.import_all()
+    app = site.visit("imports", run=str(import_id))
+    assert status == "partial"
+    assert "Airtable no longer shows 150 records" in said(app)
+    assert len(app.dataframe[0].value) == 150
+    press(app, "Import everything and allow the deletion")
+    site.service.wait_for_import()
+    assert site.ask("SELECT count(*) FROM conversations WHERE deleted_at IS NULL") == [(50,)]
+
+
+# Rates
+
+
+@pytest.mark.parametrize("by", ["Fitting", "Day", "Week", "Month"])
+def test_rates_are_drawn_by_each_unit(site: Site, by: str) -> None:
+    """The choice lies in the address too."""
+    app = site.visit("rates", by=by)
+    unit = "day" if by == "Fitting" else by.lower()
+    assert f"Rates by {unit}, in percent of conversations" in [header.value for header in app.header]
+
+
+def test_the_rates_of_a_clinic_are_its_own(site: Site) -> None:
+    """The funnel counts what the filters leave."""
+    app = site.visit("rates", clinic="Clinic 0")
+    spec = json.loads(app.main.get("plotly_chart")[1].proto.spec)
+    assert spec["data"][0]["text"] == ["40 · 100.0 %", "20 · 50.0 %", "14 · 35.0 %", "40 · 100.0 %"]
+
+
+# Validation
+
+
+def test_totals_as_expected_are_said_so(site: Site) -> None:
+    """One sentence, and two decimals in the table."""
+    app = site.visit("validation")
+    assert app.success[0].value == "All totals are as expected."
+    assert list(app.table[0].value["Of conversations"]) == ["100.00 %", "20.00 %", "50.00 %", "33.50 %"]
+
+
+def test_totals_that_differ_are_named(make_site: Callable[..., Site]) -> None:
+    """By how many, and by how much of what was expected."""
+    site = make_site(
+        EXPECTED_CONVERSATIONS="250", EXPECTED_BOOKINGS="off", EXPECTED_LEADS="100", EXPECTED_ENGAGED="67"
+    )
+    site.import_all()
+    app = site.visit("validation")
+    assert app.warning[0].value == "Not as expected: conversations."
+    row = app.table[0].value.iloc[0]
+    assert (row["Difference"], row["Difference (%)"]) == ("-50", "-20.00 %")
+    assert "Totals not as expected: conversations -50" in said(site.visit())
+
+
+def test_without_expectations_it_says_how_to_set_one(make_site: Callable[..., Site]) -> None:
+    """No verdict over nothing."""
+    names = ("CONVERSATIONS", "BOOKINGS", "LEADS", "ENGAGED")
+    site = make_site(**{f"EXPECTED_{name}": "off" for name in names})
+    site.import_all()
+    assert "No expectation is set" in said(site.visit("validation"))
+
+
+def test_what_is_odd_comes_with_its_records(site: Site) -> None:
+    """The count, and a table of as many rows."""
+    app = site.visit("validation")
+    (box,) = [box for box in app.expander if "Leads without engagement" in box.label]
+    count = int(box.label.split("**")[1])
+    assert len(box.dataframe[0].value) == count
+
+
+# Privacy
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_contact_is_on_any_page(site: Site, page: str) -> None:
+    """Names, addresses and numbers stay in the database."""
+    app = site.visit(page)
+    everything = said(app) + "".join(table.value.to_csv() for table in app.dataframe)
+    assert "Person 1" not in everything
+    assert "@example.com" not in everything
+    assert "555-01" not in everything

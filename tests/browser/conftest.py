@@ -1,0 +1,88 @@
+"""One server, one database and one browser for all tests of this folder; contexts of their own for each."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.chromium import running_chromium
+from tests.support.postgres import Postgres
+from tests.support.server import running_server
+from tests.support.standin import START, StandIn, conversations
+
+RECORDS = 300
+EXPECTED = {
+    "EXPECTED_CONVERSATIONS": "300",
+    "EXPECTED_BOOKINGS": "60",
+    "EXPECTED_LEADS": "150",
+    "EXPECTED_ENGAGED": "100",
+}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium."""
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[StandIn]:
+    """300 conversations of two weeks at the start of the year, in a source whose clock is this machine's."""
+    table = conversations(RECORDS)
+    for index, record in enumerate(table.records()):
+        moment = START - timedelta(days=14) + timedelta(hours=index)
+        table.update(record.id, {"Conversation Date": moment.isoformat()}, at=START)
+    with StandIn(table, now=datetime.now(UTC)) as standin:
+        yield standin
+
+
+@pytest.fixture(scope="session")
+def database(postgres: Postgres, template_database: str) -> Iterator[str]:
+    """The server's database."""
+    with postgres.database(template_database) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def address(database: str, standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server's address, once its startup import has ended."""
+    folder: Path = tmp_path_factory.mktemp("server")
+    with running_server(database, standin, folder, **EXPECTED) as address:
+        until = time.monotonic() + 20
+        while not status(address)["lastCompleted"] and time.monotonic() < until:
+            time.sleep(0.1)
+        yield address
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Open a page as a first visit, in a context of its own, and wait for its title."""
+    contexts = []
+
+    def open_one(path: str = "/", asked: list[str] | None = None, **options: Any) -> Page:  # noqa: ANN401 (any of a context's)
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        if asked is not None:
+            page.on("request", lambda request: asked.append(request.url))
+        page.set_default_timeout(15_000)
+        page.goto(address + path)
+        page.get_by_role("heading", level=1).wait_for()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+def status(address: str) -> Any:  # noqa: ANN401 (JSON)
+    """What the API says of imports."""
+    with urllib.request.urlopen(f"{address}/api/import/status", timeout=5) as answer:  # noqa: S310 (our own address)
+        return json.load(answer)

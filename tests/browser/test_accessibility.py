@@ -1,0 +1,23 @@
+"""No page keeps anybody out: axe-core finds nothing serious, in light or dark."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+GRAVE = ("serious", "critical")
+PAGES = ("/", "/imports", "/imports?run=1", "/rates", "/validation")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_serious_fault(open_page: Callable[..., Page], path: str, scheme: str) -> None:
+    """Contrast, names, order of headings, keyboard: by the rules of axe-core."""
+    page = open_page(path, color_scheme=scheme)
+    expect(page.get_by_text(re.compile("Data as of")).first).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    found = Axe().run(page).response["violations"]
+    grave = {fault["id"]: fault["nodes"][0]["html"] for fault in found if fault["impact"] in GRAVE}
+    assert grave == {}

@@ -1,0 +1,201 @@
+"""What a person does, in a real browser against the real server."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from psycopg import sql
+
+from tests.support.postgres import Postgres
+from tests.support.server import running_server
+from tests.support.standin import StandIn
+
+PAGES = {"/": "Overview", "/imports": "Imports", "/rates": "Rates", "/validation": "Validation"}
+GUARD = {"DASHBOARD_PASSWORD": "operate", "DASHBOARD_VIEWER_PASSWORD": "look"}
+DOWN = "The database cannot be reached"
+NARROW = {"width": 390, "height": 844}
+Open = Callable[..., Page]
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing is being drawn any more."""
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of one of the sidebar's lists."""
+    page.get_by_role("combobox", name=label).click()
+    page.keyboard.type(option)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(("path", "title"), PAGES.items())
+def test_a_first_visit_by_link_shows_page_and_frame(open_page: Open, path: str, title: str) -> None:
+    """Without the frame there would be no menu, no status, no sign-in. Nothing is fetched from elsewhere."""
+    asked: list[str] = []
+    page = open_page(path, asked=asked)
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_text("Data as of").first).to_be_visible()
+    expect(page.get_by_role("link", name="Validation", exact=True)).to_be_visible()
+    expect(page).to_have_title(f"{title} – JointChiro Data Dashboard")
+    settle(page)
+    assert [url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "blob:"))] == []
+
+
+def test_import_changes_brings_what_changed(open_page: Open, standin: StandIn) -> None:
+    """Press the button, watch it run, see the new figure, without touching the page again."""
+    page = open_page()
+    card = page.locator(".st-key-card-conversations")
+    expect(card).to_contain_text("300")
+    made = standin.table.create(
+        {"Clinic": "Clinic 0", "User ID": "new", "Conversation Date": "2026-01-05"}, at=standin.now()
+    )
+    page.get_by_role("button", name="Import changes").click()
+    expect(page.get_by_text(re.compile(r"Import \d+ has started"))).to_be_visible()
+    expect(card).to_contain_text("301")
+    standin.table.delete(made.id)
+    page.get_by_role("button", name="Import everything").click()
+    expect(card).to_contain_text("300")
+
+
+def test_a_running_import_is_seen_by_others_and_cancelled(open_page: Open, standin: StandIn) -> None:
+    """Two browsers see the same run; either may stop it."""
+    first = open_page("/imports")
+    standin.latency_seconds = 1.5
+    try:
+        first.get_by_role("button", name="Import everything").click()
+        expect(first.get_by_role("heading", name="is running")).to_be_visible()
+        second = open_page("/rates")
+        expect(second.get_by_text(re.compile(r"Import \d+: Reading")).first).to_be_visible()
+        first.get_by_role("button", name="Cancel import").click()
+        expect(first.get_by_role("heading", name="No import is running")).to_be_visible()
+    finally:
+        standin.latency_seconds = 0.0
+    expect(first.get_by_text("Last import cancelled").first).to_be_visible()
+
+
+def test_filters_travel_with_menu_link_and_back(open_page: Open) -> None:
+    """A shared link shows the same view."""
+    page = open_page()
+    choose(page, "Clinic", "Clinic 3")
+    expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
+    page.get_by_role("link", name="Rates", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rates")
+    expect(page).to_have_url(re.compile(r"/rates\?clinic=Clinic\+3$"))
+    expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
+    shared = open_page("/rates?clinic=Clinic+3")
+    expect(shared.get_by_text("Showing Clinic 3.")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
+
+
+def test_an_empty_period_leads_to_conversations(open_page: Open) -> None:
+    """The link changes filters that are drawn already, and stays in the address."""
+    page = open_page("/?period=Today")
+    page.get_by_role("link", name="Show 1").click()
+    expect(page.get_by_text("Showing 1–31 Jan 2026.")).to_be_visible()
+    expect(page).to_have_url(re.compile("period=Custom&from=2026-01-01&to=2026-01-31"))
+
+
+def test_a_point_leads_to_its_conversations(open_page: Open) -> None:
+    """Press a point of the course, read the records behind it."""
+    page = open_page("/rates?by=Week")
+    settle(page)
+    point = page.locator(".js-plotly-plot").first.locator(".points path").first
+    box = point.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_role("heading", name=re.compile("^Conversations of "))).to_be_visible()
+
+
+def test_an_export_is_what_the_page_shows(open_page: Open) -> None:
+    """Its name carries filter and moment; its rows add up to the card."""
+    page = open_page("/?clinic=Clinic+3")
+    settle(page)
+    page.get_by_role("button", name="Table").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert re.fullmatch(
+        r"conversations-by-day_clinic-3_data-as-of-\d{4}-\d\d-\d\dT\d{4}[+-]\d{4}\.csv",
+        download.value.suggested_filename,
+    )
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"))))
+    assert sum(int(row["Conversations"]) for row in rows) == 60
+
+
+def test_an_import_is_opened_from_the_history(open_page: Open) -> None:
+    """From the last imports to the import's own view and back."""
+    page = open_page()
+    page.get_by_role("link", name=re.compile("1 succeeded")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Import 1")
+    expect(page).to_have_url(re.compile(r"/imports\?run=1$"))
+    page.get_by_role("link", name="All imports").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Imports")
+
+
+def test_the_schedule_is_paused_and_resumed(open_page: Open) -> None:
+    """Another browser sees it without being touched."""
+    page, other = open_page("/imports"), open_page()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("heading", name="The schedule is paused")).to_be_visible()
+    expect(other.get_by_text("Schedule paused").first).to_be_visible(timeout=15_000)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("heading", name="Next imports")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_scrolls_sideways_on_a_narrow_screen(open_page: Open, path: str) -> None:
+    """All of it works at 390×844."""
+    page = open_page(path, viewport=NARROW)
+    settle(page)
+    widths = page.evaluate(
+        "() => { const main = document.querySelector('[data-testid=stMain]');"
+        " return [main.scrollWidth - main.clientWidth, document.documentElement.scrollWidth]; }"
+    )
+    assert widths == [0, NARROW["width"]]
+
+
+def test_a_database_that_is_down_is_said_and_the_page_comes_back(
+    open_page: Open, postgres: Postgres, database: str
+) -> None:
+    """By itself, with its filters, once the database answers again."""
+    page = open_page("/rates?clinic=Clinic+3")
+    name = database.partition("?")[0].rpartition("/")[2]
+    shut = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(postgres.admin_url, autocommit=True) as admin:
+        admin.execute(shut.format(sql.Identifier(name), sql.SQL("false")))
+        try:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            expect(page.get_by_role("heading", level=1)).to_have_text(DOWN, timeout=25_000)
+        finally:
+            admin.execute(shut.format(sql.Identifier(name), sql.SQL("true")))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rates", timeout=25_000)
+    expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
+
+
+def test_a_viewer_signs_in_and_finds_no_button(
+    browser: Browser, postgres: Postgres, template_database: str, standin: StandIn, tmp_path: Path
+) -> None:
+    """A wrong password is refused; the viewer's opens pages without buttons."""
+    with (
+        postgres.database(template_database) as url,
+        running_server(url, standin, tmp_path, **GUARD) as address,
+    ):
+        page = browser.new_context().new_page()
+        page.goto(f"{address}/imports")
+        for password in ("wrong", "look"):
+            page.get_by_label("Name").fill("Vera")
+            page.get_by_label("Password").fill(password)
+            page.get_by_role("button").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Imports")
+        expect(page.get_by_role("heading", name="Next imports")).to_be_visible()
+        for button in ("Import changes", "Import everything", "Pause"):
+            expect(page.get_by_role("button", name=button)).to_have_count(0)
+        page.context.close()

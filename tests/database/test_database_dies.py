@@ -1,0 +1,328 @@
+"""PostgreSQL going away in the middle: the run goes on where it can, or says so, and blames no record."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, text
+
+from core.control import Control
+from core.database import migrate
+from core.embedded import EmbeddedServer
+from core.errors import DatabaseError
+from core.hold import Hold
+from core.importer import Ended, Import, Order
+from core.runs import Mode, Status, Trigger
+from tests.support.comparison import differences
+from tests.support.imports import CLOCK, Importing, counters, importing
+from tests.support.postgres import Postgres, new_folder
+from tests.support.proxy import Loss, Proxy
+from tests.support.standin import StandIn, conversations
+from tests.support.waiting import cut_connections, full_once_free, until
+
+RECORDS = 250
+IMPATIENT_SECONDS = 0.1
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    """An Airtable with 250 conversations: three batches."""
+    with StandIn(conversations(RECORDS)) as running:
+        yield running
+
+
+@pytest.fixture
+def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
+    """The importer between that Airtable and an empty database."""
+    with importing(standin, database_url) as ready:
+        yield ready
+
+
+def assert_whole(product: Importing, standin: StandIn, ended: Ended) -> None:
+    """The run succeeded as if nothing had been: each record counted once, nobody rejected."""
+    assert ended.status is Status.SUCCEEDED, ended.errors
+    row = product.row(ended.import_id)
+    assert (row["status"], row["errors"]) == ("succeeded", [])
+    assert counters(row) == {"processed": RECORDS, "created": RECORDS}
+    assert product.rows("SELECT 1 FROM rejected_records") == []
+    assert differences(standin.table, product.url) == []
+
+
+# The server dies
+
+
+@contextmanager
+def mortal_server() -> Iterator[Path]:
+    """The data folder of an embedded server of the test's own, which is down afterwards."""
+    with new_folder() as folder:
+        server = EmbeddedServer(folder)
+        server.acquire()
+        try:
+            yield folder
+        finally:
+            revive(folder)
+            server.release()
+
+
+def kill(folder: Path) -> None:
+    """Kill the server as a power cut would."""
+    pid_file = folder / "postgres" / "cluster" / "postmaster.pid"
+    os.kill(int(pid_file.read_text(encoding="utf-8").split("\n")[0]), signal.SIGKILL)
+
+
+def revive(folder: Path) -> None:
+    """Start the server again where it is down; the test's own user of it keeps it up."""
+    EmbeddedServer(folder).acquire()
+
+
+def test_the_server_is_killed_and_restarted(standin: StandIn) -> None:
+    """A run outlasts the server's sudden death and restart, and counts no batch twice."""
+    with mortal_server() as folder:
+        url = EmbeddedServer(folder).conninfo("postgres")
+        migrate(url)
+
+        def restart(batch: int) -> None:
+            if batch == 2:
+                kill(folder)
+                revive(folder)
+
+        with importing(standin, url, committed=restart) as product:
+            assert_whole(product, standin, product.full())
+
+
+def test_the_server_stays_away(standin: StandIn) -> None:
+    """A server that stays away fails the run, whose row is told as interrupted once it is back."""
+    with mortal_server() as folder:
+        url = EmbeddedServer(folder).conninfo("postgres")
+        migrate(url)
+        changes = {"database_patience_seconds": IMPATIENT_SECONDS}
+        with importing(standin, url, **changes, committed=lambda _: kill(folder)) as product:
+            ended = product.full()
+            assert ended.status is Status.FAILED
+            assert ended.errors[0]["code"] == "database_unavailable"
+            revive(folder)
+            product.plant = replace(product.plant, committed=lambda _: None)
+            again = product.full()
+            assert again.status is Status.SUCCEEDED
+            assert counters(product.row(again.import_id)) == {
+                "processed": RECORDS,
+                "created": 150,
+                "unchanged": 100,
+            }
+            assert product.row(ended.import_id)["status"] == "interrupted"
+            assert differences(standin.table, url) == []
+
+
+# The connection is cut
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_cut_after_a_commit(product: Importing, standin: StandIn, batch: int) -> None:
+    """A connection that is cut between two batches is made anew, with all that was read before."""
+
+    def at(number: int) -> None:
+        if number == batch:
+            cut_connections(product.url)
+
+    product.plant = replace(product.plant, committed=at)
+    assert_whole(product, standin, product.full())
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_cut_while_reading(product: Importing, standin: StandIn, page: int) -> None:
+    """A connection that is cut while pages come, whatever it just does, costs nothing but time."""
+    standin.after_page(page, lambda _: cut_connections(product.url))
+    assert_whole(product, standin, product.full())
+
+
+def test_cut_between_row_and_first_batch(product: Importing, standin: StandIn) -> None:
+    """A run that loses its connection before it has read anything takes the lock again."""
+    run = Import(product.plant, Order(Mode.FULL, Trigger.MANUAL, "cli:test"), Control())
+    run.begin()
+    cut_connections(product.url)
+    assert_whole(product, standin, run.run())
+
+
+def test_cut_while_deleting(product: Importing, standin: StandIn) -> None:
+    """A connection that is cut while absent records are asked for, or between deletions, deletes all once."""
+    product.full()
+    for record in standin.table.records()[:120]:
+        standin.table.delete(record.id)
+
+    def at(batch: int) -> None:
+        if batch == 3:  # two pages, then the first hundred deletions
+            cut_connections(product.url)
+
+    product.plant = replace(product.plant, committed=at)
+    standin.after_page(len(standin.pages()) + 3, lambda _: cut_connections(product.url))
+    ended = product.full(allow_mass_delete=True)
+    assert ended.status is Status.SUCCEEDED, ended.errors
+    assert counters(product.row(ended.import_id)) == {"processed": 130, "unchanged": 130, "deleted": 120}
+    assert differences(standin.table, product.url) == []
+
+
+def test_cut_for_good_by_another_import(product: Importing, standin: StandIn) -> None:
+    """A run that was cut off while another one took over writes nothing more."""
+    others: list[Ended] = []
+    plant = product.plant
+
+    def overtake(batch: int) -> None:
+        if batch == 1:
+            cut_connections(product.url)
+            with importing(standin, product.url) as other:
+                others.append(other.full())
+
+    product.plant = replace(plant, committed=overtake)
+    ended = product.full()
+    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, "lost_run")
+    assert product.row(ended.import_id)["status"] == "interrupted"
+    assert others[0].status is Status.SUCCEEDED
+    assert counters(product.row(others[0].import_id)) == {"processed": 250, "created": 150, "unchanged": 100}
+    assert differences(standin.table, product.url) == []
+
+
+# The answer is lost
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+def test_a_commit_is_lost(postgres: Postgres, template_database: str, loss: Loss) -> None:
+    """At whichever commit the connection breaks, before or after it is done, each batch counts once.
+
+    Lost at its very beginning the import does not begin; its row, if it was made, is told as interrupted.
+    """
+    with StandIn(conversations(150)) as standin:
+        for commit in range(1, 100):
+            with postgres.database(template_database) as url, Proxy(url) as proxy:
+                proxy.cut_at(commit, loss)
+                ended = imported_over(proxy, standin)
+                if not proxy.has_cut:
+                    break
+                assert_told_once(standin, url, ended)
+        assert commit > 8
+
+
+def imported_over(proxy: Proxy, standin: StandIn) -> Ended | None:
+    """A full import over this network; null where it could not begin."""
+    with importing(standin, proxy.url) as product:
+        try:
+            return product.full()
+        except DatabaseError:
+            return None
+
+
+def assert_told_once(standin: StandIn, url: str, ended: Ended | None) -> None:
+    """What the run and its row say is true; one that did not begin is made up for by the next."""
+    with importing(standin, url) as direct:
+        if ended is not None:
+            assert ended.status is Status.SUCCEEDED, ended.errors
+            row = direct.row(ended.import_id)
+            assert (row["status"], row["batches"]) == ("succeeded", 2)
+            assert counters(row) == {"processed": 150, "created": 150}
+            assert differences(standin.table, url) == []
+            return
+        assert full_once_free(direct).status is Status.SUCCEEDED
+        assert differences(standin.table, url) == []
+        rows = direct.rows("SELECT status FROM import_logs ORDER BY id")
+        assert [row["status"] for row in rows] in (["succeeded"], ["interrupted", "succeeded"])
+
+
+# The server refuses for a while, or for good
+
+
+def refuse(product: Importing, sqlstate: str, times: int) -> None:
+    """Let so many statements that write conversations fail; a sequence counts, for it does not roll back."""
+    product.execute(f"""
+        CREATE SEQUENCE refusals;
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('refusals') <= {times} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER refuse AFTER INSERT ON conversations FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+    """)
+
+
+PASSING = {
+    "disk full": "53100",
+    "out of memory": "53200",
+    "statement cancelled": "57014",
+    "deadlock": "40P01",
+    "lock not available": "55P03",
+    "input/output error": "58030",
+}
+
+
+@pytest.mark.parametrize("sqlstate", PASSING.values(), ids=PASSING.keys())
+def test_a_refusal_that_passes(product: Importing, standin: StandIn, sqlstate: str) -> None:
+    """What the database refuses for a while is tried again: no record is blamed, no batch counted twice."""
+    refuse(product, sqlstate, times=1)
+    assert_whole(product, standin, product.full())
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "57014"])
+def test_a_refusal_that_lasts(product: Importing, standin: StandIn, sqlstate: str) -> None:
+    """What the database refuses for good fails the run with its SQLSTATE; no record is rejected for it."""
+    refuse(product, sqlstate, times=1_000)
+    product.plant = replace(product.plant, database_patience_seconds=IMPATIENT_SECONDS)
+    ended = product.full()
+    assert ended.status is Status.FAILED
+    assert f"SQLSTATE {sqlstate}" in ended.errors[0]["message"]
+    row = product.row(ended.import_id)
+    assert (row["status"], row["processed"], row["errors"]) == ("failed", 0, ended.errors)
+    assert product.rows("SELECT 1 FROM rejected_records") == []
+    product.execute("DROP TRIGGER refuse ON conversations")
+    assert_whole(product, standin, product.full())
+
+
+def test_a_statement_is_cancelled(product: Importing, standin: StandIn) -> None:
+    """An administrator who cancels a statement of the run costs it a repetition, no more."""
+    product.execute("""
+        CREATE SEQUENCE refusals;
+        CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('refusals') = 2 THEN PERFORM pg_sleep(60); END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER hang AFTER INSERT ON conversations FOR EACH STATEMENT EXECUTE FUNCTION hang();
+    """)
+    canceller = threading.Thread(target=cancel_sleeper, args=[product.url], daemon=True)
+    canceller.start()
+    assert_whole(product, standin, product.full())
+    canceller.join()
+
+
+def cancel_sleeper(url: str) -> None:
+    """Cancel the statement that sleeps, as soon as one does."""
+    cancel = (
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    )
+    with psycopg.connect(url, autocommit=True) as other:
+        until(lambda: other.execute(cancel).fetchone() is not None, "a statement that sleeps")
+
+
+def test_a_connection_that_cannot_be_prepared_at_once(product: Importing) -> None:
+    """Where a regained connection gets no temporary table, for a full disk, none is used without one."""
+    prepared: list[int] = []
+
+    def prepare(connection: Connection) -> None:
+        prepared.append(len(prepared))
+        with connection.begin():
+            if len(prepared) == 2:
+                connection.execute(text("DO 'BEGIN RAISE EXCEPTION USING ERRCODE = $$53100$$; END'"))
+            connection.execute(text("CREATE TEMPORARY TABLE own (id int)"))
+
+    hold = Hold(product.plant.engine, CLOCK, lambda _: None, prepare)
+    hold.take()
+    cut_connections(product.url)
+    count = hold.transact(
+        lambda connection: connection.scalar(text("SELECT count(*) FROM own")), lambda _: None
+    )
+    hold.release()
+    assert (count, len(prepared)) == (0, 3)

@@ -1,0 +1,169 @@
+"""The plans of the product's statements on tables of real size: what is asked by key is found by an index."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, TextClause, text
+
+from core import queries, runs, slots, store
+from core.database import engine
+from tests.support.postgres import Postgres
+
+ROWS = 20_000
+BATCH = 100
+BIG = {"conversations", "customers", "bookings", "leads", "rejected_records", "import_logs"}
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+# 50 clinics, 5 automations, a booking for every fifth conversation, a lead for every second.
+FILL = """
+    INSERT INTO clients (name, name_key) SELECT 'Clinic ' || n, 'clinic ' || n FROM generate_series(1, 50) n;
+    INSERT INTO locations (client_id, name) SELECT id, name FROM clients;
+    INSERT INTO automations (name, name_key) SELECT 'Bot ' || n, 'bot ' || n FROM generate_series(1, 5) n;
+    INSERT INTO location_automations SELECT l.id, a.id FROM locations l, automations a;
+    INSERT INTO customers (external_id) SELECT 'user' || n FROM generate_series(1, :rows) n;
+    INSERT INTO import_logs (trigger, triggered_by, mode, status, started_at, completed_at, watermark)
+    SELECT 'manual', 'cli:test', 'full', 'succeeded', now(), now(), now() FROM generate_series(1, :rows / 10);
+    INSERT INTO conversations (external_id, client_id, location_id, automation_id, customer_id, occurred_at,
+        date_status, local_date, local_hour, engaged, lead_created, booked, first_import_id, last_import_id)
+    SELECT 'rec' || n, l.client_id, l.id, a.id, u.id, timestamptz '2025-01-01' + n * interval '20 minutes',
+           'read', date '2025-01-01' + n / 72, n % 24, n % 3 = 0, n % 2 = 0, n % 5 = 0, i.id, i.id
+    FROM generate_series(1, :rows) n
+    JOIN locations l ON l.name = 'Clinic ' || (n % 50 + 1)
+    JOIN automations a ON a.name = 'Bot ' || (n % 5 + 1)
+    JOIN customers u ON u.external_id = 'user' || n CROSS JOIN (SELECT min(id) AS id FROM import_logs) i;
+    INSERT INTO bookings (conversation_id, raw_text, booked_for)
+    SELECT id, '2025', now() FROM conversations WHERE booked;
+    INSERT INTO leads (conversation_id) SELECT id FROM conversations WHERE lead_created;
+    INSERT INTO rejected_records (import_id, external_id, reason, rejected_at, resolved_at)
+    SELECT i.id, 'rejected' || n, 'missing_clinic', now(), CASE WHEN n % 10 > 0 THEN now() END
+    FROM generate_series(1, :rows / 4) n CROSS JOIN (SELECT min(id) AS id FROM import_logs) i;
+    ANALYZE
+"""
+
+TEXTS = [f"rec{number}" for number in range(1, BATCH + 1)]
+NUMBERS = list(range(1, BATCH + 1))
+VALUES: Mapping[str, Any] = {
+    # Keys, one or a batch of them.
+    **dict.fromkeys(("id", "import_id"), 1),
+    **dict.fromkeys(
+        ("at", "before", "now", "started_at", "source_started_at", "watermark", "alive_since"), NOW
+    ),
+    **dict.fromkeys(("user_ids", "external_id", "names", "keys", "texts", "reasons", "seeded"), TEXTS),
+    **dict.fromkeys(("locations", "automations", "refused"), NUMBERS),
+    "moments": [NOW] * BATCH,
+    # What is written.
+    **dict.fromkeys(("identity", "trigger", "triggered_by", "mode", "status", "notes", "by", "job"), "x"),
+    **dict.fromkeys(("fingerprint", "state", "process", "timezone", "later_years"), "x"),
+    **dict.fromkeys(("progress", "errors", "inconsistencies", "jobs"), "[]"),
+    "cells": ["{}"] * BATCH,
+    **dict.fromkeys(("allow_mass_delete", "changed_data", "paused"), False),
+    **dict.fromkeys(
+        ("limit", "pages", "retries", "missed", "processed", "created", "updated", "unchanged"), 1
+    ),
+    **dict.fromkeys(("rejected", "deleted", "conversations", "bookings", "leads", "engaged"), 1),
+    "until": date(2026, 1, 1),
+}
+PARAMETERS_OF_A_ROW = {name for name, _ in store.CONVERSATION_COLUMNS}
+
+# Statements whose answer takes the whole table, and why they may.
+WHOLE = {
+    "queries.READ_EXTENT": "counts distinct customers, once for each data version",
+    "queries.READ_INCONSISTENCIES": "counts what is odd anywhere, at the end of an import and by its page",
+    "runs.RESET": "empties the tables",
+    "store.ANALYSE": "gathers statistics, and has no plan",
+}
+
+
+def statements(module: ModuleType) -> Iterator[tuple[str, TextClause]]:
+    """Every statement of a module by its name."""
+    for name, value in vars(module).items():
+        if isinstance(value, TextClause):
+            yield f"{module.__name__.removeprefix('core.')}.{name}", value
+
+
+STATEMENTS = dict(
+    statement
+    for module in (queries, store, runs, slots)
+    for statement in statements(module)
+    if statement[0] not in WHOLE
+)
+# Those that find, change or delete rows by their keys; others follow an index's order or condition.
+KEYS = {"id", "ids", "user_ids", "keys", "at", "automations", "locations"}
+BY_KEY = {name for name, statement in STATEMENTS.items() if KEYS & set(statement.compile().params)}
+
+
+@pytest.fixture(scope="module")
+def connection(postgres: Postgres, template_database: str) -> Iterator[Connection]:
+    """A connection to a database of real size whose planner looks each row up wherever it can.
+
+    On tables of this size it would rather read some of them whole, and be right.
+    """
+    with postgres.database(template_database) as url:
+        made = engine(url)
+        with made.connect() as opened:
+            for statement in FILL.split(";"):
+                opened.execute(text(statement.replace(":rows", str(ROWS))))
+            opened.commit()
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                opened.execute(text(f"SET enable_{way} = off"))
+            opened.commit()
+            yield opened
+        made.dispose()
+
+
+def values(statement: TextClause) -> dict[str, Any]:
+    """A value for each parameter of a statement; `ids` are texts or numbers, as their column is."""
+    names = set(statement.compile().params)
+    of_numbers = re.search(r":ids AS bigint|\bid = ANY|conversation_id = ANY", statement.text)
+    of_a_row = dict.fromkeys(PARAMETERS_OF_A_ROW, [None] * BATCH) if names >= PARAMETERS_OF_A_ROW else {}
+    known = {**VALUES, "ids": NUMBERS if of_numbers else TEXTS, **of_a_row}
+    if of_a_row and "id" in names:
+        known["id"] = NUMBERS
+    return {name: known[name] for name in names}
+
+
+def scans(connection: Connection, statement: TextClause) -> list[dict[str, Any]]:
+    """The nodes of a statement's plan that read one of the big tables."""
+    try:
+        plan = connection.scalar(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), values(statement))
+    finally:
+        connection.rollback()
+    return list(_big(plan[0]["Plan"]))
+
+
+def _big(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if node.get("Relation Name") in BIG and node["Node Type"].endswith("Scan"):
+        yield node
+    for below in node.get("Plans", ()):
+        yield from _big(below)
+
+
+def conditions(node: dict[str, Any]) -> list[str]:
+    """What a node looks up in an index: its own condition, or those of the bitmaps below it."""
+    own = [node["Index Cond"]] if "Index Cond" in node else []
+    if node.get("Index Name") == "uq_import_logs_running":
+        own = ["the one row that it holds"]
+    return own + [found for below in node.get("Plans", ()) for found in conditions(below)]
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_reads_a_whole_table(connection: Connection, name: str) -> None:
+    """With sequential scans discouraged, one that is left has no index to use."""
+    read = scans(connection, STATEMENTS[name])
+    assert [node["Relation Name"] for node in read if node["Node Type"] == "Seq Scan"] == []
+
+
+@pytest.mark.parametrize("name", sorted(BY_KEY))
+def test_what_is_asked_by_key_is_looked_up(connection: Connection, name: str) -> None:
+    """A statement that knows the keys of its rows reads those alone: each scan has its condition."""
+    read = scans(connection, STATEMENTS[name])
+    assert [node["Relation Name"] for node in read if not conditions(node)] == []
+
+
+def test_every_exception_is_a_statement() -> None:
+    """No name in WHOLE has outlived its statement."""
+    assert set(WHOLE) <= {name for module in (queries, store, runs, slots) for name, _ in statements(module)}

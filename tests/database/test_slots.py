@@ -1,0 +1,324 @@
+"""The schedule in the database: slots, pauses, heartbeats, and what several processes make of them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from core import queries, reports, slots
+from core.clock import Clock
+from core.database import engine
+from core.errors import DatabaseUnavailableError, ImportRunningError, SourceMismatchError
+from core.importer import Order
+from core.runs import Mode, Trigger
+from core.scheduler import Scheduler
+from core.settings import Settings, load
+from core.timetable import Timetable
+from tests.support.services import NO_FILE
+
+T = TypeVar("T")
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+# A Saturday; 06:00 and 18:00 in New York are 11:00 and 23:00, Sunday's 04:00 is 09:00.
+NOON = datetime(2026, 1, 10, 17, tzinfo=UTC)
+EVENING, RECONCILE = NOON + 6 * HOUR, NOON + 16 * HOUR
+TABLE = Timetable(ZoneInfo("America/New_York"), (6, 18), "sunday")
+
+
+@dataclass
+class Office:
+    """The service as the scheduler sees it: a real database, and imports that are only noted."""
+
+    engine: Engine
+    orders: list[Order] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """Answer one question."""
+        with self.engine.connect() as connection:
+            return question(connection)
+
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """Make one change."""
+        with self.engine.begin() as connection:
+            return change(connection)
+
+    def start_import(self, order: Order) -> int:
+        """Note the order; its row exists."""
+        if self.faults:
+            raise self.faults.pop(0)
+        self.orders.append(order)
+        return self.import_row(order.trigger, "succeeded")
+
+    def import_row(self, trigger: str, status: str, started_at: datetime = NOON) -> int:
+        """Make an import's row."""
+        values = {"trigger": trigger, "status": status, "at": started_at}
+        return self.write(lambda connection: int(connection.execute(IMPORT_ROW, values).scalar_one()))
+
+    def tell_dead_twice_seen(self) -> None:
+        """No import of these tests dies."""
+
+
+IMPORT_ROW = text("""
+    INSERT INTO import_logs (trigger, triggered_by, mode, status, started_at, completed_at, watermark, errors)
+    VALUES (:trigger, 'test', 'full', CAST(:status AS text), :at,
+            CASE WHEN :status <> 'running' THEN CAST(:at AS timestamptz) END, :at, '[{}]')
+    RETURNING id
+""")
+
+
+class Process:
+    """One server process, with a clock that the test sets."""
+
+    def __init__(self, office: Office, name: str = "one") -> None:
+        """It is noon, and nothing runs."""
+        self.office = office
+        self.now = NOON
+        clock = Clock(now=lambda: self.now, monotonic=lambda: 0.0)
+        self.scheduler = Scheduler(office, TABLE, clock, name)
+
+    def at(self, now: datetime) -> None:
+        """Let the alarm clock ring at this moment."""
+        self.now = now
+        self.scheduler.settle()
+
+
+@pytest.fixture
+def office(database_url: str) -> Iterator[Office]:
+    """An office on a database of the test's own."""
+    made = engine(database_url)
+    yield Office(made)
+    made.dispose()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Plain settings."""
+    return load({"TIMEZONE": "America/New_York"}, NO_FILE)
+
+
+@contextmanager
+def opened(process: Process, *, startup_import: bool = True) -> Iterator[Process]:
+    """The process while its server runs."""
+    process.scheduler.open(startup_import=startup_import)
+    try:
+        yield process
+    finally:
+        process.scheduler.close()
+
+
+def rows(office: Office) -> list[tuple[Any, ...]]:
+    """Every slot that is recorded."""
+    statement = text("SELECT slot_at, job, state, import_id FROM scheduler_slots ORDER BY slot_at")
+    return office.ask(lambda connection: [tuple(row) for row in connection.execute(statement)])
+
+
+def states(office: Office) -> list[tuple[datetime, str]]:
+    """When, and what became of it."""
+    return [(row[0], row[2]) for row in rows(office)]
+
+
+def pause(office: Office, now: datetime, *, paused: bool = True, by: str = "Ann") -> bool:
+    """Pause or resume."""
+    return office.write(lambda connection: slots.set_paused(connection, by, now, paused=paused))
+
+
+def test_a_slot_is_run_when_it_comes_due(office: Office) -> None:
+    """An incremental import at 18:00, the full one on Sunday at 04:00, each with its own trigger."""
+    process = Process(office)
+    process.at(EVENING - SECOND)
+    assert office.orders == []
+    process.at(EVENING)
+    process.at(EVENING + SECOND)
+    assert office.orders == [Order(Mode.INCREMENTAL, Trigger.SCHEDULER, "scheduler")]
+    process.at(RECONCILE)
+    assert office.orders[1:] == [Order(Mode.FULL, Trigger.RECONCILE, "scheduler")]
+    taken = rows(office)
+    assert [row[:3] for row in taken] == [(EVENING, "import", "taken"), (RECONCILE, "reconcile", "taken")]
+    assert all(row[3] for row in taken)
+
+
+def test_two_processes_run_a_slot_once(office: Office) -> None:
+    """Whoever comes second finds it taken, however often it looks."""
+    first, second = Process(office), Process(office, "two")
+    for process in (first, second, first, second):
+        process.at(EVENING)
+    assert len(office.orders) == len(rows(office)) == 1
+
+
+def test_a_slot_that_finds_an_import_running_counts_as_done_by_it(office: Office) -> None:
+    """The running import is named, and none is begun afterwards."""
+    running = office.import_row("manual", "running")
+    office.faults = [ImportRunningError("running", running)]
+    process = Process(office)
+    process.at(EVENING)
+    process.at(EVENING + SECOND)
+    assert (office.orders, rows(office)) == ([], [(EVENING, "import", "taken", running)])
+
+
+def test_a_machine_that_slept_runs_the_newest_slot_alone(office: Office) -> None:
+    """One import makes up for all; the others are owned up to."""
+    process = Process(office)
+    process.at(RECONCILE + 2 * HOUR)  # Sunday 06:00
+    assert states(office) == [(EVENING, "missed"), (RECONCILE, "missed"), (RECONCILE + 2 * HOUR, "taken")]
+    assert len(office.orders) == 1
+
+
+def test_a_slot_that_nobody_could_begin_is_tried_again(office: Office) -> None:
+    """A database that comes back within the hour finds its slot still to be run."""
+    office.faults = [DatabaseUnavailableError("away"), DatabaseUnavailableError("away")]
+    process = Process(office)
+    for minutes in (0, 1):
+        with pytest.raises(DatabaseUnavailableError):
+            process.at(EVENING + minutes * HOUR / 60)
+    process.at(EVENING + HOUR / 2)
+    assert len(office.orders) == 1
+    assert states(office) == [(EVENING, "taken")]
+
+
+@pytest.mark.parametrize("fault", [DatabaseUnavailableError("away"), SourceMismatchError("other")])
+def test_a_slot_whose_import_could_not_begin_was_missed(office: Office, fault: Exception) -> None:
+    """What will not pass, or has not passed within the hour, is owned up to."""
+    office.faults = [fault]
+    process = Process(office)
+    if isinstance(fault, DatabaseUnavailableError):
+        with pytest.raises(DatabaseUnavailableError):
+            process.at(EVENING)
+    else:
+        process.at(EVENING)
+        assert states(office) == [(EVENING, "missed")]
+    process.at(EVENING + HOUR + SECOND)
+    process.at(EVENING + HOUR + 2 * SECOND)
+    assert states(office) == [(EVENING, "missed")]
+    assert office.orders == []
+
+
+@pytest.mark.parametrize("startup_import", [True, False])
+def test_slots_missed_while_down_are_rows_and_caught_up_once(office: Office, startup_import: bool) -> None:
+    """Since a server last showed itself; the startup import is the catch-up, without one a single import."""
+    with opened(Process(office)):
+        pass
+    for name in ("two", "three"):
+        process = Process(office, name)
+        process.now = RECONCILE + HOUR / 2
+        with opened(process, startup_import=startup_import):
+            assert states(office) == [(EVENING, "missed"), (RECONCILE, "missed")]
+    kinds = [(order.mode, order.trigger) for order in office.orders]
+    assert kinds == ([] if startup_import else [(Mode.FULL, Trigger.RECONCILE)])
+
+
+def test_without_a_missed_slot_nothing_is_caught_up(office: Office) -> None:
+    """Neither at the first start ever, nor after a short one."""
+    for now in (NOON, EVENING - SECOND):
+        process = Process(office)
+        process.now = now
+        with opened(process, startup_import=False):
+            pass
+    assert (office.orders, rows(office)) == ([], [])
+
+
+def test_another_living_server_leaves_nothing_missed(office: Office) -> None:
+    """A process that comes back while another one has been serving has missed nothing."""
+    alive, late = Process(office), Process(office, "two")
+    with opened(alive):
+        alive.at(EVENING)
+        alive.scheduler.beat()
+        late.now = EVENING + SECOND
+        with opened(late, startup_import=False):
+            late.at(EVENING + 2 * SECOND)
+    assert (len(office.orders), states(office)) == (1, [(EVENING, "taken")])
+
+
+def test_slots_that_pass_while_paused_are_not_missed(office: Office) -> None:
+    """Every process obeys, also one that was down meanwhile; what comes after resuming is run."""
+    process = Process(office)
+    with opened(process):
+        assert pause(office, NOON)
+        process.at(EVENING)
+    down = Process(office, "two")
+    down.now = RECONCILE + HOUR
+    with opened(down, startup_import=False):
+        assert states(office) == [(EVENING, "paused"), (RECONCILE, "paused")]
+        assert pause(office, RECONCILE + HOUR, paused=False)
+        down.at(RECONCILE + 2 * HOUR)
+    assert [order.trigger for order in office.orders] == [Trigger.SCHEDULER]
+
+
+def test_who_paused_stays_on_record(office: Office) -> None:
+    """Pausing what is paused changes nothing; resuming takes over."""
+    assert pause(office, NOON, by="Ann")
+    assert not pause(office, EVENING, by="Bob")
+    state = office.ask(lambda connection: queries.scheduler(connection, NOON))
+    assert (state["paused"], state["changed_by"], state["changed_at"]) == (True, "Ann", NOON)
+    assert pause(office, EVENING, by="Bob", paused=False)
+    state = office.ask(lambda connection: queries.scheduler(connection, NOON))
+    assert (state["paused"], state["changed_by"]) == (False, "Bob")
+
+
+def test_the_heartbeat_tells_what_comes_next(office: Office, settings: Settings) -> None:
+    """Other processes see jobs and zone of the schedule; a stopped server is seen to have stopped."""
+
+    def status(now: datetime) -> reports.StatusReport:
+        return office.ask(lambda connection: reports.status(connection, settings, now))
+
+    process = Process(office)
+    with opened(process):
+        seen = status(NOON)
+        assert (seen.scheduler.running, seen.status.scheduler_initialized) == (True, True)
+        assert seen.scheduler.timezone == "America/New_York"
+        assert [job.id for job in seen.scheduler.jobs] == ["import", "reconcile"]
+        assert seen.scheduler.next_run == min(job.next_run for job in seen.scheduler.jobs if job.next_run)
+        pause(office, NOON)
+        paused = status(NOON).scheduler
+        assert (paused.running, paused.next_run) == (False, None)
+        assert not status(NOON + HOUR).status.scheduler_initialized
+    assert not status(NOON).status.scheduler_initialized
+
+
+def test_old_heartbeats_go_and_the_newest_stays(office: Office) -> None:
+    """However long ago a server ran, it is known when."""
+
+    def beat(name: str, now: datetime) -> None:
+        office.write(lambda connection: slots.beat(connection, name, now, "UTC", []))
+
+    beat("a", NOON)
+    beat("b", NOON + HOUR)
+    beat("c", NOON + 200 * HOUR)
+    count = text("SELECT array_agg(process ORDER BY process) FROM scheduler_heartbeats")
+    assert office.ask(lambda connection: connection.scalar(count)) == ["c"]
+    assert office.ask(slots.last_seen) == NOON + 200 * HOUR
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (False, False, None, "ok"),
+        (False, False, ("succeeded", NOON), "ok"),
+        (False, False, ("failed", NOON), "degraded"),
+        (False, False, ("partial", NOON), "degraded"),
+        (False, False, ("cancelled", NOON), "ok"),
+        (False, True, None, "degraded"),
+        (False, True, ("succeeded", EVENING - SECOND), "degraded"),
+        (False, True, ("succeeded", EVENING + SECOND), "ok"),
+        (True, False, ("succeeded", NOON), "degraded"),
+    ],
+)
+def test_health_is_degraded_where_a_person_should_look(
+    office: Office, settings: Settings, case: tuple[bool, bool, tuple[str, datetime] | None, str]
+) -> None:
+    """The last import failed or was partial, a slot missed since the last success, the schedule paused."""
+    paused, missed, last, expected = case
+    if last:
+        office.import_row("manual", *last)
+    if missed:
+        slot = TABLE.between(NOON, EVENING)[0]
+        office.write(lambda connection: slots.claim(connection, slot, "missed", EVENING))
+    if paused:
+        pause(office, NOON)
+    report = office.ask(lambda connection: reports.health(connection, settings, EVENING, "1"))
+    assert report.status == expected
+    assert (report.scheduler.status == "paused") == paused

@@ -1,0 +1,55 @@
+"""An import's own lines out of a log file."""
+
+import json
+from pathlib import Path
+
+from core import loglines
+
+
+def write(folder: Path, *lines: object) -> None:
+    """A log file with these lines; text as it is, anything else as JSON."""
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    (folder / loglines.FILE).write_text("\n".join(texts), encoding="utf-8")
+
+
+def line(import_id: int, event: str, **fields: object) -> dict[str, object]:
+    """A line as core.log writes it."""
+    moment = "2026-03-10T06:00:00.123+00:00"
+    return {
+        "time": moment,
+        "level": "info",
+        "topic": "import",
+        "event": event,
+        "import_id": import_id,
+        **fields,
+    }
+
+
+def test_only_the_imports_own_last_lines_are_read(tmp_path: Path) -> None:
+    """Oldest first; other imports' lines, broken ones and ones that are no objects are passed over."""
+    write(tmp_path, line(1, "a"), line(2, "b"), "{broken", "[1]", line(1, "c"), line(1, "d"))
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, 2)] == ["c", "d"]
+
+
+def test_no_file_means_no_lines(tmp_path: Path) -> None:
+    """A log folder that was emptied is no traceback."""
+    assert loglines.of_import(tmp_path, 1, 10) == []
+    assert list(loglines.table([]).columns) == ["Time (UTC)", "Level", "Event", "Details"]
+
+
+def test_a_huge_file_is_read_from_its_end(tmp_path: Path) -> None:
+    """The first line that is read may be cut in its middle, also within a character."""
+    write(tmp_path, "é" * loglines.FARTHEST_BYTES, line(1, "last"))
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, 10)] == ["last"]
+
+
+def test_a_line_is_told_in_words(tmp_path: Path) -> None:
+    """No raw names of events or fields."""
+    write(tmp_path, line(1, "batch_committed", batch=3, records_read=100))
+    (row,) = loglines.table(loglines.of_import(tmp_path, 1, 10)).to_dict("records")
+    assert row == {
+        "Time (UTC)": "2026-03-10 06:00:00.123",
+        "Level": "info",
+        "Event": "batch committed",
+        "Details": "batch: 3, records read: 100",
+    }
