@@ -66,6 +66,10 @@ READ_DATABASE_ERRORS = text("""
     WHERE resolved_at IS NULL AND reason = 'database_error' ORDER BY external_id
 """)
 
+READ_OPEN_REJECTED = text("""
+    SELECT external_id FROM rejected_records WHERE resolved_at IS NULL ORDER BY external_id
+""")
+
 READ_CONVERSATION_IDS = text("""
     SELECT id FROM conversations WHERE external_id = ANY(:ids) AND deleted_at IS NULL ORDER BY id
 """)
@@ -84,6 +88,15 @@ READ_LOCK = text(f"SELECT {IMPORT_LOCK_HELD} AS held")
 
 READ_HAS_IMPORTS = text("SELECT EXISTS (SELECT FROM import_logs)")
 READ_HAS_TABLES = text("SELECT to_regclass('import_logs') IS NOT NULL")
+
+READ_OTHER_TABLES = text("""
+    SELECT EXISTS (
+        SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+          AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+    )
+""")
 
 READ_DATA_VERSION = text("SELECT coalesce(max(id), 0) FROM import_logs WHERE changed_data")
 
@@ -138,6 +151,11 @@ def database_error_ids(connection: Connection) -> list[str]:
     return list(connection.execute(READ_DATABASE_ERRORS).scalars())
 
 
+def open_rejected_ids(connection: Connection) -> list[str]:
+    """The records that are rejected for whatever reason and still open."""
+    return list(connection.execute(READ_OPEN_REJECTED).scalars())
+
+
 def conversation_ids(connection: Connection, external_ids: Collection[str]) -> list[int]:
     """The ids of the live ones among these records."""
     return list(connection.execute(READ_CONVERSATION_IDS, {"ids": list(external_ids)}).scalars())
@@ -173,9 +191,19 @@ def import_lock_held(connection: Connection) -> bool:
     return bool(connection.scalar(READ_LOCK))
 
 
+def has_tables(connection: Connection) -> bool:
+    """Whether the product's tables are made here."""
+    return bool(connection.scalar(READ_HAS_TABLES))
+
+
+def holds_other_tables(connection: Connection) -> bool:
+    """Whether a database without the product's tables holds any other; an extension's own do not count."""
+    return bool(connection.scalar(READ_OTHER_TABLES))
+
+
 def has_imports(connection: Connection) -> bool:
     """Whether any import has ever begun here; false also where the tables are not made yet."""
-    return bool(connection.scalar(READ_HAS_TABLES) and connection.scalar(READ_HAS_IMPORTS))
+    return has_tables(connection) and bool(connection.scalar(READ_HAS_IMPORTS))
 
 
 def data_version(connection: Connection) -> int:

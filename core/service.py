@@ -24,6 +24,7 @@ from core.errors import (
     NoImportRunningError,
     NothingImportedError,
     ProductError,
+    SourceMismatchError,
 )
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
@@ -146,9 +147,19 @@ class Service:
             DatabaseError: PostgreSQL refuses or cannot be reached.
             SourceMismatchError: the database holds another source.
         """
+        self.ask(self._check_place)
         database.migrate(self.conninfo)
         self.tell_dead()
-        self.ask(lambda connection: check_source(runs.source_held(connection), self.settings.source))
+
+    def _check_place(self, connection: Connection) -> None:
+        """Refuse a database that is another source's, or where the demo would lie among other tables."""
+        if queries.has_tables(connection):
+            check_source(runs.source_held(connection), self.settings.source)
+        elif self.settings.demo and queries.holds_other_tables(connection):
+            raise SourceMismatchError(
+                f"DATABASE_URL: the {database.place(self.conninfo)} holds another program's tables, and the "
+                "demo starts only in an empty database. Set AIRTABLE_API_KEY, or another DATABASE_URL."
+            )
 
     def seed(self) -> None:
         """Make the automations that every clinic may have (spec, section 2)."""
