@@ -77,6 +77,16 @@ READ_HOURS = _statement("""
     FROM conversations WHERE {filtered} GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
+# Each clinic's days with conversations, of the weeks up to its own newest one.
+READ_ACTIVE_DAYS = _statement("""
+    SELECT c.id, c.name, f.local_date AS day
+    FROM (SELECT location_id, local_date, max(local_date) OVER (PARTITION BY location_id) AS last
+          FROM (SELECT location_id, local_date FROM conversations WHERE {filtered} GROUP BY 1, 2) d) f
+    JOIN locations l ON l.id = f.location_id JOIN clients c ON c.id = l.client_id
+    WHERE f.local_date > f.last - :window
+    ORDER BY c.name, c.id, f.local_date
+""")
+
 READ_EXTENT = _statement("""
     SELECT min(local_date) AS first, max(local_date) AS last FROM conversations WHERE {filtered}
 """)
@@ -253,6 +263,12 @@ def clinic_series(connection: Connection, filters: Filters, unit: Unit) -> pd.Da
     """`id`, `name`, `start` and the four counts of each clinic's days, weeks or months."""
     values = {**filters.values(), "unit": unit.value}
     return _frame(connection, READ_CLINIC_SERIES, values, ("id", "name", "start", *COUNTS))
+
+
+def active_days(connection: Connection, filters: Filters, window: int) -> pd.DataFrame:
+    """`id`, `name` and `day`: the days with conversations among the `window` up to each clinic's newest."""
+    values = {**filters.values(), "window": window}
+    return _frame(connection, READ_ACTIVE_DAYS, values, ("id", "name", "day"))
 
 
 def by_hour(connection: Connection, filters: Filters) -> pd.DataFrame:

@@ -49,6 +49,8 @@ class Order:
     triggered_by: str
     notes: str | None = None
     allow_mass_delete: bool = False
+    only_rejected: bool = False
+    """Read the open rejected records alone; where a full import is due, that reads them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +205,20 @@ class Import:
             errors = self._delete_absent()
             self._count_missed(reread)
         else:
-            changes = [airtable.changed_since(source, self._since)]
-            again = airtable.by_id(source, self._asked(queries.database_error_ids))
-            self._read(changes + again, "reading", "Reading what changed in Airtable.")
+            self._read(self._listings(self._since), "reading", "Reading what changed in Airtable.")
             errors = []
         self._tell("reckoning", "Checking that the counts add up.")
         return errors + self._miscounts()
 
     # Gather and decide
+
+    def _listings(self, since: datetime) -> list[Listing]:
+        """What an incremental import reads: what changed, and records that were rejected, by id."""
+        source = self._plant.source
+        if self._order.only_rejected:
+            return airtable.by_id(source, self._asked(queries.open_rejected_ids))
+        again = airtable.by_id(source, self._asked(queries.database_error_ids))
+        return [airtable.changed_since(source, since), *again]
 
     def _read(self, listings: Sequence[Listing], phase: str, message: str) -> None:
         """Take every page of these listings, decide its records and commit them as a batch."""
@@ -329,12 +337,11 @@ class Import:
 
     def _end(self, status: Status, errors: list[dict[str, str]]) -> Ended:
         """Write how the run ended, with the totals it leaves; on a new connection if need be."""
-        reached = self._source_started_at if status is Status.SUCCEEDED else None
         values = self._progress.values() | {
             "status": status.value,
             "errors": json.dumps(errors),
             "source_started_at": self._source_started_at,
-            "watermark": reached and reached - OVERLAP,
+            "watermark": self._reached() if status is Status.SUCCEEDED else None,
             "refused": self._refused,
             "missed": self._missed,
         }
@@ -351,6 +358,12 @@ class Import:
             if ended:
                 log.info("import_ended", import_id=self.import_id, status=status.value)
         return Ended(self.import_id, status, errors)
+
+    def _reached(self) -> datetime | None:
+        """The watermark that a success leaves; one that did not read what changed keeps the one before."""
+        if self._order.only_rejected and self._since is not None:
+            return self._since
+        return self._source_started_at and self._source_started_at - OVERLAP
 
     def _totals(self, connection: Connection) -> dict[str, object]:
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]

@@ -1,22 +1,34 @@
-"""What the log files say of one import, read from their end."""
+"""What the log files say, of one import or of all, read from their end."""
 
 import json
 from collections import deque
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
 FILE = "import-detailed.log"
+FILES = ("combined.log", "import.log", FILE, "scheduler.log", "error.log")
+LEVELS = ("info", "warning", "error")
 FARTHEST_BYTES = 2_000_000
 TOLD = frozenset({"time", "level", "topic", "event", "import_id"})
 
 
 def of_import(folder: Path, import_id: int, limit: int) -> list[dict[str, object]]:
     """The last lines of an import in the current log file, oldest first; empty where it is not there."""
+    return read(folder, FILE, LEVELS, import_id, limit)
+
+
+def read(
+    folder: Path, file: str, levels: Collection[str], import_id: int | None, limit: int
+) -> list[dict[str, object]]:
+    """The last lines of a log file that have one of these levels, of one import or of all; oldest first."""
     lines: deque[dict[str, object]] = deque(maxlen=limit)
-    for line in _tail(folder / FILE):
+    for line in _tail(folder / file):
         entry = _entry(line)
-        if entry is not None and entry.get("import_id") == import_id:
+        if entry is None or entry.get("level") not in levels:
+            continue
+        if import_id is None or entry.get("import_id") == import_id:
             lines.append(entry)
     return list(lines)
 

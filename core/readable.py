@@ -1,19 +1,28 @@
 """Frames as people read them: columns by name, thousands separated, rates beside their counts. Pure."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from core import words
+from core.figures import Standing
 from core.palette import MEASURES, RATES, RESULTS
+from core.probe import ConnectionReport
 from core.queries import Totals
-from core.rates import rate
-from core.reports import Validation
+from core.rates import percent, rate
+from core.records import Column
+from core.reports import HealthReport, Validation
+from core.settings import column_variable
+from core.silence import quiet_days, silent
+from core.text import clean
 
 TOTALS = ("conversations", "bookings", "leads", "engaged")
 COUNT_NAMES: Mapping[str, str] = {measure: MEASURES[measure].label for measure in TOTALS}
+CHANGE, COURSE = "Change (%)", "Course"
 MODES: Mapping[str, str] = {"full": "Everything", "incremental": "Changes"}
 TRIGGERS: Mapping[str, str] = {
     "manual": "A person",
@@ -49,6 +58,14 @@ REASONS: Mapping[str, str] = {
     "malformed_record": "The record is not as Airtable's records are",
     "database_error": "The database refused the record",
 }
+MENDING: Mapping[str, str] = {
+    "missing_clinic": "Fill the Clinic cell in Airtable.",
+    "missing_user_id": "Fill the User ID cell in Airtable.",
+    "too_long": "Shorten the cells Clinic, Automation and User ID to 500 characters in Airtable.",
+    "malformed_record": "Look at the record in Airtable; if it looks right, copy it and delete the old one.",
+    "database_error": "Nothing, at first: each import tries it again. If it stays, look for odd or very long "
+    "text in its cells.",
+}
 RECORD_NAMES: Mapping[str, str] = {
     "external_id": "Airtable record",
     "occurred_at": "When",
@@ -63,7 +80,44 @@ RECORD_NAMES: Mapping[str, str] = {
     "reason": "Why it was rejected",
     "rejected_at": "Rejected",
     "resolved_at": "Resolved",
+    "cells": "Cells (contact data hidden)",
+    "import_id": "Import",
+    "address": "Open in Airtable",
+    "state": "In the figures",
 }
+CONTACT_NAMES: Mapping[str, Column] = {
+    "user_id": Column.USER_ID,
+    "name": Column.NAME,
+    "email": Column.EMAIL,
+    "phone": Column.PHONE,
+    "booking": Column.BOOKING,
+}
+# What the rules answer (core.samples.as_json), in words.
+RESULT_NAMES: Mapping[str, str] = {
+    "clinic": "Clinic",
+    "automation": "Automation",
+    "userId": "User ID",
+    "name": "Name",
+    "email": "Email",
+    "phone": "Phone",
+    "occurredAt": "Took place (UTC)",
+    "dateStatus": "Conversation Date",
+    "localDate": "Counted on",
+    "localHour": "Hour",
+    "engaged": "Engaged",
+    "leadCreated": "Lead",
+    "bookingText": "Booking",
+    "bookedFor": "Booked for (UTC)",
+    "otherBookingText": "Booking cell that makes no booking",
+}
+DATE_STATUSES: Mapping[str, str] = {
+    "read": "Read from the cell",
+    "absent": "The cell is empty: the record's own creation counts",
+    "unreadable": "The cell cannot be read: the record's own creation counts",
+}
+RECORD_ID = re.compile(r"\brec[A-Za-z0-9]{14}\b")
+AIRTABLE = "https://airtable.com"
+WELL, UNWELL = ":material/check_circle:", ":material/error:"
 
 Told = Callable[[datetime | None], str]
 
@@ -81,6 +135,54 @@ def counted(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
         pairs = zip(frame[measure], frame["conversations"], strict=True)
         columns[f"{shown} (%)"] = [rate(int(count), int(of)) for count, of in pairs]
     return pd.DataFrame(columns)
+
+
+def clinics(now: pd.DataFrame, before: pd.DataFrame | None, course: pd.DataFrame) -> pd.DataFrame:
+    """Clinics with counts, rates and the course of their conversations; with what changed from `before`.
+
+    A clinic that has nothing to change from is blank; one without conversations now stands at the end.
+    """
+    if before is not None:
+        gone = before[~before["id"].isin(now["id"])].assign(**dict.fromkeys(TOTALS, 0))
+        now = pd.concat([now, gone], ignore_index=True) if len(gone) else now
+    table = counted(now, {"name": "Clinic"})
+    if before is not None:
+        then = dict(zip(before["id"], before["conversations"], strict=True))
+        pairs = zip(now["id"], now["conversations"], strict=True)
+        changed = [_percent_change(int(count), int(then.get(clinic, 0))) for clinic, count in pairs]
+        table.insert(2, CHANGE, pd.Series(changed, dtype=float))
+    table.insert(2, COURSE, _courses(now["id"], course))
+    return table
+
+
+def _percent_change(now: int, then: int) -> float | None:
+    return float(percent(now - then, then, 1)) if then else None
+
+
+def _courses(ids: pd.Series, course: pd.DataFrame) -> list[list[int]]:
+    """Each clinic's conversations over the same buckets, so that lines can be compared."""
+    starts = sorted(set(course["start"]))
+    counts = {(row.id, row.start): int(row.conversations) for row in rows(course)}
+    return [[counts.get((clinic, start), 0) for start in starts] for clinic in ids]
+
+
+def silence(days: pd.DataFrame, newest: date | None) -> pd.DataFrame:
+    """Each clinic's newest day (`last`), the days since (`quiet`) and whether it fell silent (`silent`).
+
+    Silent ones first, of them those that fell silent last; then whoever is quiet longest.
+    """
+    found = [
+        {
+            "id": clinic,
+            "name": name,
+            "last": max(own["day"]),
+            "quiet": quiet_days(max(own["day"]), newest or max(own["day"])),
+            "silent": silent(list(own["day"]), newest or max(own["day"])),
+        }
+        for (clinic, name), own in days.groupby(["id", "name"])
+    ]
+    found.sort(key=lambda row: (not row["silent"], row["quiet"] if row["silent"] else -row["quiet"]))
+    return pd.DataFrame(found, columns=["id", "name", "last", "quiet", "silent"])
 
 
 def funnel(total: Totals) -> pd.DataFrame:
@@ -122,7 +224,7 @@ def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
                 if metric.difference_percent is None
                 else f"{words.signed(metric.difference_percent, 2)} %",
                 "Of conversations": words.rate(metric.actual, actual.conversations, 2),
-                "Verdict": ":material/check_circle: As expected" if metric.ok else ":material/error: Differs",
+                "Verdict": f"{WELL} As expected" if metric.ok else f"{UNWELL} Differs",
             }
             for metric in report.metrics
         ]
@@ -214,3 +316,98 @@ def records(frame: pd.DataFrame, told: Told) -> pd.DataFrame:
     if "reason" in shown:
         shown["reason"] = [REASONS[reason] for reason in shown["reason"]]
     return shown.rename(columns=RECORD_NAMES)
+
+
+def sought(typed: str) -> str:
+    """The Airtable id within what was typed or pasted, a record's address too; else the text as a User ID."""
+    found = RECORD_ID.findall(typed)
+    return found[-1] if found else clean(typed).strip()
+
+
+def record_address(base: str | None, table: str, external_id: str) -> str | None:
+    """Where Airtable shows a record; null in the demo, and for what has no id of Airtable's."""
+    if base is None or not RECORD_ID.fullmatch(external_id):
+        return None
+    return f"{AIRTABLE}/{quote(base, safe='')}/{quote(table, safe='')}/{external_id}"
+
+
+def state_of(conversation: Mapping[str, Any]) -> str:
+    """Whether a conversation counts, in a few words."""
+    return "No: deleted" if conversation["deleted_at"] else "Yes"
+
+
+def result(decided: Mapping[str, object]) -> pd.DataFrame:
+    """What the rules make of a record, as text (core.samples.as_json)."""
+    told = {
+        RESULT_NAMES[name]: DATE_STATUSES[str(value)] if name == "dateStatus" else _plainly(value)
+        for name, value in decided.items()
+        if name in RESULT_NAMES
+    }
+    return pd.DataFrame({"What": list(told), "Becomes": list(told.values())})
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return words.NOTHING if value is None else str(value)
+
+
+def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:
+    """Each part of the system with its state in words and what there is to know."""
+    ended, scheduler = standing.last_ended, report.scheduler
+    rows_of = [
+        ("Dashboard", True, "Works", f"Version {report.version}"),
+        ("Database", report.database.status == "ok", *_database(report)),
+        ("Schedule", scheduler.status == "running", *_schedule(report, standing, told)),
+        (
+            "Last import",
+            ended is None or ended["status"] == "succeeded",
+            RESULTS[ended["status"]].label if ended else "None yet",
+            f"Import {ended['id']}, {told(ended['started_at'])}" if ended else words.NOTHING,
+        ),
+    ]
+    return pd.DataFrame(
+        [
+            {"Part": part, "State": f"{WELL if well else UNWELL} {state}", "More": more}
+            for part, well, state, more in rows_of
+        ]
+    )
+
+
+def _database(report: HealthReport) -> tuple[str, str]:
+    if report.database.status != "ok":
+        return "Does not answer in time", "Is PostgreSQL up, and is it overloaded?"
+    return "Works", f"{words.number(report.data.conversations)} conversations"
+
+
+def _schedule(report: HealthReport, standing: Standing, told: Told) -> tuple[str, str]:
+    if report.scheduler.status == "paused":
+        return "Paused", f"By {standing.beat['changed_by']}, {told(standing.beat['changed_at'])}"
+    if report.scheduler.status == "running":
+        return "Works", f"Next import {told(report.scheduler.next_run)}"
+    return "Stopped", "No server keeps the schedule: start one with `make start`"
+
+
+def columns(named: Mapping[Column, str], report: ConnectionReport) -> pd.DataFrame:
+    """Each column, what it is called in Airtable, whether it is there, and the variable that names it."""
+    missing = set(report.missing_fields)
+    return pd.DataFrame(
+        [
+            {
+                "Column": column.value,
+                "In Airtable": named.get(column, words.NOTHING),
+                "State": f"{UNWELL} Missing"
+                if named.get(column) in missing
+                else f"{WELL} There"
+                if column in named
+                else "Not asked for",
+                "Variable": column_variable(column),
+            }
+            for column in Column
+        ]
+    )
+
+
+def settings(variables: Mapping[str, str]) -> pd.DataFrame:
+    """Variables and values as a table."""
+    return pd.DataFrame({"Variable": list(variables), "Value": list(variables.values())})

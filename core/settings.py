@@ -301,8 +301,7 @@ def _file(env_file: Path) -> dict[str, str | None]:
         SettingsError: it is no such file; of its content only the line's number is told.
     """
     try:
-        # Editors on Windows begin a file with a mark that would become part of the first name.
-        with env_file.open(encoding="utf-8-sig") as stream:
+        with env_file.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))
     except FileNotFoundError:
         return {}

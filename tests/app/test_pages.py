@@ -16,7 +16,9 @@ from core.runs import Mode, Trigger
 from tests.support.site import NOW, Site, said
 from tests.support.standin import unauthorized
 
-PAGES = ("overview", "imports", "rates", "validation")
+PAGES = ("overview", "imports", "rates", "clinics", "validation", "quality", "system")
+TITLES = {page: page.capitalize() for page in PAGES} | {"quality": "Data quality"}
+WITH_BUTTONS = frozenset({"overview", "imports"})
 VIEWER = Person("vera", Role.VIEWER)
 
 
@@ -35,17 +37,17 @@ def press(app: AppTest, label: str) -> AppTest:
 def test_a_first_visit_by_link_shows_the_frame(site: Site, page: str) -> None:
     """Title, status line, filters: a page never stands alone (streamlit.md, trap 1)."""
     app = site.visit(page)
-    assert [title.value for title in app.title] == [page.capitalize()]
+    assert [title.value for title in app.title] == [TITLES[page]]
     assert "Data as of 5 Jan 2026, 06:55 EST, 1 hour ago" in said(app)
     assert [box.label for box in app.sidebar.selectbox] == ["Period", "Clinic", "Automation"]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", sorted({*PAGES} - {"system"}))
 def test_an_empty_database_says_so(make_site: Callable[..., Site], page: str) -> None:
     """Before the first import there is a sentence and a button, not a traceback or a zero."""
     app = make_site().visit(page)
     assert "Nothing is imported yet" in said(app)
-    assert page in {"rates", "validation"} or "Import everything" in labels(app)
+    assert page not in WITH_BUTTONS or "Import everything" in labels(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -65,7 +67,7 @@ def test_a_database_that_is_down_is_all_that_a_page_shows(
         assert "Start PostgreSQL" in said(down)
         assert labels(down) == []
     back = site.look(visits.run())
-    assert [title.value for title in back.title] == [page.capitalize()]
+    assert [title.value for title in back.title] == ["Clinic 3" if page == "clinics" else TITLES[page]]
     assert back.sidebar.selectbox[1].value == "Clinic 3"
 
 
@@ -76,13 +78,13 @@ def test_a_running_import_is_shown_everywhere(site: Site, page: str) -> None:
     app = site.visit(page)
     assert any(f"Import {run.import_id}" in bar.proto.text for bar in app.main.get("progress"))
     assert "Import everything" not in labels(app)
-    if page in {"overview", "imports"}:
+    if page in WITH_BUTTONS:
         press(app, "Cancel import")
         assert site.ask("SELECT cancel_requested_by FROM import_logs WHERE status = 'running'") == [
             ("local",)
         ]
     run.run()
-    assert "Import everything" in labels(site.look(app.run())) or page in {"rates", "validation"}
+    assert "Import everything" in labels(site.look(app.run())) or page not in WITH_BUTTONS
 
 
 @pytest.mark.parametrize("page", PAGES)

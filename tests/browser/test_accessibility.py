@@ -8,7 +8,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 GRAVE = ("serious", "critical")
-PAGES = ("/", "/imports", "/imports?run=1", "/rates", "/validation")
+PAGES = (
+    "/",
+    "/imports",
+    "/imports?run=1",
+    "/rates",
+    "/clinics",
+    "/clinics?clinic=Clinic+3",
+    "/validation",
+    "/quality",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

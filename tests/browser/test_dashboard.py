@@ -15,7 +15,14 @@ from tests.support.postgres import Postgres
 from tests.support.server import running_server
 from tests.support.standin import StandIn
 
-PAGES = {"/": "Overview", "/imports": "Imports", "/rates": "Rates", "/validation": "Validation"}
+PAGES = {
+    "/": "Overview",
+    "/imports": "Imports",
+    "/rates": "Rates",
+    "/clinics": "Clinics",
+    "/validation": "Validation",
+    "/quality": "Data quality",
+}
 GUARD = {"DASHBOARD_PASSWORD": "operate", "DASHBOARD_VIEWER_PASSWORD": "look"}
 DOWN = "The database cannot be reached"
 NARROW = {"width": 390, "height": 844}

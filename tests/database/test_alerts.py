@@ -87,14 +87,19 @@ def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
         yield ready
 
 
-def started(product: Importing, *receivers: Receiver) -> Alerts:
-    """The alerts of a process that has just started."""
+def writing(product: Importing) -> Callable[[Callable[[Connection], T]], T]:
+    """What makes changes in a transaction of their own, as `Service.write` does."""
 
     def write(change: Callable[[Connection], T]) -> T:
         with product.plant.engine.begin() as connection:
             return change(connection)
 
-    return Alerts(write, [one.url for one in receivers], CLOCK)
+    return write
+
+
+def started(product: Importing, *receivers: Receiver) -> Alerts:
+    """The alerts of a process that has just started."""
+    return Alerts(writing(product), [one.url for one in receivers], CLOCK)
 
 
 def known(product: Importing) -> dict[Cause, str | None]:
@@ -202,19 +207,13 @@ def test_no_secret_of_an_address_is_told(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Addresses hold secrets: neither log, terminal nor database shows any of them."""
-    receiver.refuses = True
-    started(product, receiver).check({Cause.SLOTS: "Two are missing."})
-    receiver.refuses = False
-    started(product, receiver).check({Cause.SLOTS: "Two are missing."})
-    assert "alert_not_sent" in caplog.text
-    rows = product.rows("SELECT cause, receiver FROM alerts")
-    seen = (
-        caplog.text
-        + str([record.__dict__ for record in caplog.records])
-        + str(rows)
-        + str(capfd.readouterr())
-    )
+    """Addresses hold secrets: neither log, terminal nor database shows any of them, whatever fails."""
+    urls = ["nosuch://alertSECRET@host", "json://alertSECRET:x@127.0.0.1:9/", receiver.url]
+    Alerts(writing(product), urls, CLOCK).check({Cause.SLOTS: "Two are missing."})
+    assert receiver.got == ["Two are missing."]
+    assert caplog.text.count("alert_not_sent") == 2
+    told = product.rows("SELECT * FROM alerts")
+    seen = caplog.text + str([record.__dict__ for record in caplog.records]) + str((told, capfd.readouterr()))
     assert "SECRET" not in seen
     assert "127.0.0.1" not in seen
 

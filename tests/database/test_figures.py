@@ -153,6 +153,20 @@ def test_small_charts_are_true(service: Service, filtered: tuple[Filters, pd.Dat
     assert found(frame, "name", "start") == true(months, "clinic", "start")
 
 
+def test_active_days_are_true(service: Service, filtered: tuple[Filters, pd.DataFrame]) -> None:
+    """Each clinic's days with conversations, of the ten up to its own newest one."""
+    filters, rows = filtered
+    frame = service.ask(lambda connection: figures.active_days(connection, filters, 10))
+    wanted = {
+        (clinic, day)
+        for clinic, own in rows.groupby("clinic")
+        for day in own["day"]
+        if day > max(own["day"]) - timedelta(days=10)
+    }
+    assert set(zip(frame["name"], frame["day"], strict=True)) == wanted
+    assert len(frame) == len(wanted)
+
+
 def test_hours_are_true(service: Service, filtered: tuple[Filters, pd.DataFrame]) -> None:
     """Weekday by hour, in the zone and not in UTC."""
     filters, rows = filtered

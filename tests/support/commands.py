@@ -51,11 +51,13 @@ class House:
     root: Path
     set: dict[str, str] = field(default_factory=dict)
     """Variables of every command."""
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
+    """Commands that were begun and not ended yet."""
 
     def begin(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         """Start `python -m core` with these words; hand it to `end`."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), **self.set, **variables}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "core", *words],
             cwd=self.root,
             env=environment,
@@ -64,13 +66,17 @@ class House:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.begun.append(process)
+        return process
 
     def end(self, process: subprocess.Popen[str]) -> Said:
         """Wait for a command's end; whatever it did, it shows no traceback and no secret."""
+        self.begun.remove(process)
         try:
             out, err = process.communicate(timeout=SECONDS)
-        finally:
-            process.kill()
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise
         assert "Traceback" not in out + err
         assert SECRET not in out + err
         return Said(process.returncode, out, err)
@@ -78,6 +84,11 @@ class House:
     def run(self, *words: str, **variables: str) -> Said:
         """Run a command to its end."""
         return self.end(self.begin(*words, **variables))
+
+    def kill(self) -> None:
+        """End what a test that failed has left running."""
+        while self.begun:
+            _kill(self.begun.pop())
 
     def write_env(self, variables: Mapping[str, str]) -> None:
         """Make the `.env` anew."""
@@ -87,6 +98,11 @@ class House:
     def logged(self) -> str:
         """Everything in the log files."""
         return "".join(path.read_text(encoding="utf-8") for path in (self.root / "logs").glob("*.log*"))
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from core import loglines
+from core import log, loglines
 
 
 def write(folder: Path, *lines: object) -> None:
@@ -53,3 +53,26 @@ def test_a_line_is_told_in_words(tmp_path: Path) -> None:
         "Event": "batch committed",
         "Details": "batch: 3, records read: 100",
     }
+
+
+def test_lines_are_read_by_file_and_level(tmp_path: Path) -> None:
+    """Of all imports, and what belongs to none."""
+    lines = [line(1, "a"), {"level": "error", "event": "b"}, line(2, "c") | {"level": "warning"}]
+    write(tmp_path, *lines)
+    assert [
+        entry["event"] for entry in loglines.read(tmp_path, loglines.FILE, loglines.LEVELS, None, 10)
+    ] == [
+        "a",
+        "b",
+        "c",
+    ]
+    grave = loglines.read(tmp_path, loglines.FILE, ("error", "warning"), None, 10)
+    assert [entry["event"] for entry in grave] == ["b", "c"]
+    assert loglines.read(tmp_path, "error.log", loglines.LEVELS, None, 10) == []
+
+
+def test_every_file_that_is_written_can_be_read(tmp_path: Path) -> None:
+    """The viewer offers the files of core.log, and no other."""
+    log.configure(tmp_path, terminal=False)
+    log.close()
+    assert {path.name for path in tmp_path.glob("*.log")} == set(loglines.FILES)

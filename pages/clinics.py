@@ -1,0 +1,172 @@
+"""Clinics: which does how, and which has fallen silent; one clinic's own view by the clinic filter."""
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import charts, figures, periods, readable, silence, ui, words
+from core.figures import Filters
+from core.periods import Period, Unit
+
+MOST_NAMED = 5
+MEASURES = ("conversations", "bookings", "leads", "engaged")
+
+
+def courses() -> tuple[Unit, pd.DataFrame]:
+    """Every clinic's course over the period, by a unit that fits it, without what is not over yet."""
+    extent = ui.ask(figures.extent, view.filters)
+    unit = periods.fitting_unit(extent.first or view.today, extent.last or view.today)
+    course = ui.ask(figures.clinic_series, view.filters, unit)
+    return unit, course[~course["start"].isin(list(ui.unfinished(course, unit)))]
+
+
+def silences() -> pd.DataFrame:
+    """How long each clinic has been quiet, whatever the period; dates to come are not counted."""
+    until = Period(None, view.as_of_day)
+    days = ui.ask(figures.active_days, view.filters.within(until), silence.WINDOW)
+    return readable.silence(days, ui.ask(figures.extent, Filters(until)).last)
+
+
+def quiet_words(quiet: int) -> str:
+    """For how long there was nothing."""
+    return f"{words.number(quiet)} {'day' if quiet == 1 else 'days'}"
+
+
+# All clinics
+
+
+def everyone() -> None:
+    """The table of clinics; a pressed row opens the clinic."""
+    compared = periods.before(view.filters.period)
+    against = f"Changes are from {words.span(compared)}." if compared else ""
+    ui.heading("Clinics", "Which clinic does how, and which has fallen silent?", against)
+    if ui.empty(view):
+        return
+    quiet = silences()
+    warn(quiet)
+    clinics = ui.ask(figures.by_clinic, view.filters)
+    earlier = ui.ask(figures.by_clinic, view.filters.within(compared)) if compared else None
+    unit, course = courses()
+    table = readable.clinics(clinics, earlier, course)
+    known = clinics if earlier is None else pd.concat([clinics, earlier]).drop_duplicates("id")
+    st.caption(
+        f"Press a row's box to open the clinic, a column's name to sort. {readable.COURSE}: conversations by "
+        f"{unit}; a {unit} that is not over{'' if unit is Unit.DAY else ' or not whole'} is left out."
+    )
+    drawn = {
+        readable.COURSE: st.column_config.LineChartColumn(y_min=0, width="small"),
+        readable.CHANGE: st.column_config.NumberColumn(format="%+.1f"),
+    }
+    picked = ui.grid("Clinics", table, drawn, on_select="rerun", selection_mode="single-row", key="clinics")
+    ui.save("Clinics", table.drop(columns=readable.COURSE))
+    for index in picked.selection.rows:
+        open_clinic(list(known["name"])[index])
+    newest(quiet)
+
+
+def open_clinic(name: str) -> None:
+    """Go to one clinic's own view."""
+    st.switch_page(st.Page(ui.PAGES / "clinics.py"), query_params=ui.address_to(clinic=name))
+
+
+def warn(quiet: pd.DataFrame) -> None:
+    """Which clinics have fallen silent, by name where they are few."""
+    found = readable.rows(quiet[quiet["silent"]])
+    if not found:
+        return
+    named = [f"{ui.plain(row.name)} ({quiet_words(row.quiet)})" for row in found[:MOST_NAMED]]
+    more = f" and {words.number(len(found) - MOST_NAMED)} more" if len(found) > MOST_NAMED else ""
+    st.warning(
+        f"Silent, though conversations usually come daily: {', '.join(named)}{more}.",
+        icon=":material/notifications_off:",
+    )
+
+
+def newest(quiet: pd.DataFrame) -> None:
+    """Each clinic's newest conversation, silent ones first."""
+    st.header("Newest conversation of each clinic", anchor=False)
+    st.caption(
+        f"Silent: none for {silence.FEWEST_QUIET} days and longer than ever in the four weeks before, though "
+        "usually there are some on five days a week. Days are counted to the newest conversation of all."
+    )
+    shown = pd.DataFrame(
+        {
+            "Clinic": quiet["name"],
+            "Newest conversation": [words.day(day) for day in quiet["last"]],
+            "Days without one": quiet["quiet"].astype(int),
+            "Silent": ["Yes" if silent else "No" for silent in quiet["silent"]],
+        }
+    )
+    ui.grid("Newest conversation of each clinic", shown)
+    ui.save("Newest conversations", shown)
+
+
+# One clinic
+
+
+def one(name: str) -> None:
+    """A clinic's own view: its totals, its course, what it uses, and its newest conversations."""
+    ui.link_to("clinics", "All clinics", ":material/arrow_back:", clinic=ui.ALL_CLINICS)
+    compared = periods.before(view.filters.period)
+    against = f"Changes are from {words.span(compared)}." if compared else ""
+    ui.heading(ui.plain(name), "How this clinic does.", against)
+    if ui.empty(view):
+        return
+    warn_of_one()
+    extent = ui.ask(figures.extent, view.filters)
+    unit = periods.fitting_unit(extent.first or view.today, extent.last or view.today)
+    course = ui.ask(figures.series, view.filters, unit)
+    unfinished = ui.unfinished(course, unit)
+    cards(course, unit, unfinished, compared)
+    ui.link("rates", "See its rates in detail", ":material/trending_up:")
+    drawn(course, unit, unfinished)
+    ui.behind("Its newest conversations", view.filters, "conversations")
+
+
+def warn_of_one() -> None:
+    """Whether this clinic has fallen silent, and since when."""
+    for row in readable.rows(silences()):
+        if row.silent:
+            st.warning(
+                f"Silent: the newest conversation was on {words.day(row.last)}, "
+                f"{quiet_words(row.quiet)} before the newest of all clinics.",
+                icon=":material/notifications_off:",
+            )
+
+
+def cards(course: pd.DataFrame, unit: Unit, unfinished: set[date], compared: Period | None) -> None:
+    """The four totals."""
+    total = ui.ask(figures.totals, view.filters)
+    earlier = ui.ask(figures.totals, view.filters.within(compared)) if compared else None
+    whole = course[~course["start"].isin(list(unfinished))]
+    for column, measure in zip(st.columns(4), MEASURES, strict=True):
+        with column:
+            ui.card(measure, total, earlier, whole, unit)
+
+
+def drawn(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
+    """Conversations and rates over time, and what the clinic's automations bring."""
+    hint = f" a {unit} that is not over or not whole." if unfinished else ""
+    table = readable.counted(course, {"start": f"{unit.capitalize()} from"})
+    left, right = st.columns(2)
+    with left:
+        figure = charts.conversations(course, unit, unfinished)
+        ui.chart(f"Conversations by {unit}", figure, table, f"Hatched:{hint}" if hint else "")
+    with right:
+        figure = charts.rates(course, unit, unfinished)
+        ui.chart(
+            f"Rates by {unit}, in percent of conversations", figure, table, f"Hollow:{hint}" if hint else ""
+        )
+    st.header("By automation", anchor=False)
+    automations: Any = ui.ask(figures.by_automation, view.filters)
+    ui.grid("By automation", readable.counted(automations, {"name": "Automation"}))
+
+
+view = ui.view()
+chosen = st.session_state["clinic"]
+if view.filters.client is None:
+    everyone()
+else:
+    one(chosen)

@@ -1,0 +1,69 @@
+"""System: is every part at work, with which settings, and what do the logs say?"""
+
+import streamlit as st
+
+from core import __version__, loglines, readable, ui, words
+from core.figures import Standing
+from core.settings import variables
+
+ANY_LEVEL = "All levels"
+LINES = 500
+
+
+def health(standing: Standing) -> None:
+    """Each part, whether it works, and what there is to know of it."""
+    st.table(readable.parts(ui.health(), standing, ui.told_moment), border="horizontal", hide_index=True)
+
+
+def connection() -> None:
+    """Ask Airtable for one page, and check each column."""
+    st.header("Connection to Airtable", anchor=False)
+    st.caption(f"Source: {ui.plain(view.settings.source)}.")
+    report = ui.connection_test()
+    if report is None:
+        return
+    if report.ok:
+        latency = words.duration((report.latency_ms or 0) / 1000)
+        st.success(f"Airtable answered in {latency}; every column is there.", icon=":material/check_circle:")
+    else:
+        st.error(ui.plain(report.message or ""), icon=":material/error:")
+    if report.fields or report.missing_fields:
+        columns = readable.columns(view.settings.columns, report)
+        st.table(columns, border="horizontal", hide_index=True)
+
+
+def logs() -> None:
+    """The newest lines of a log file, by level and import."""
+    st.header("Logs", anchor=False)
+    left, middle, right = st.columns(3)
+    with left:
+        file = st.selectbox("File", loglines.FILES, key="file", bind="query-params")
+    with middle:
+        level = st.selectbox("Level", [ANY_LEVEL, *loglines.LEVELS], key="level", bind="query-params")
+    with right:
+        run = st.number_input("Import", min_value=1, value=None, step=1, key="import", bind="query-params")
+    levels = loglines.LEVELS if level == ANY_LEVEL else (level,)
+    lines = loglines.read(view.settings.log_dir, file, levels, run, LINES)
+    if not lines:
+        st.info("There are no such lines in the current file.", icon=":material/info:")
+        return
+    shown = loglines.table(lines[::-1])
+    st.caption(f"The newest {words.number(len(lines))} lines, newest first, from `{view.settings.log_dir}`.")
+    ui.grid("Log lines", shown)
+    ui.save("Log lines", shown)
+
+
+view = ui.view()
+ui.heading("System", "Is every part at work, and what do the logs say?")
+ui.live(health)
+connection()
+logs()
+
+st.header("Settings in force", anchor=False)
+st.caption(
+    f"Version {__version__}. From the environment and `.env`; secrets say only that they are set. "
+    "A change takes effect at the next start."
+)
+known = readable.settings(variables(view.settings))
+ui.grid("Settings in force", known)
+ui.save("Settings in force", known)

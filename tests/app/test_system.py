@@ -1,0 +1,162 @@
+"""System: the parts, the connection, the logs, the settings."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import ui
+from core.people import Person, Role
+from core.settings import variables
+from core.slots import set_paused
+from tests.support.site import NOW, Site, said
+from tests.support.standin import unauthorized
+
+SECRET = "xoxo-secret"  # noqa: S105 (made up)
+
+
+def parts(app: AppTest) -> dict[str, str]:
+    """Each part's state in words."""
+    table = app.table[0].value
+    return {
+        part: state.rpartition(":")[2].strip()
+        for part, state in zip(table.iloc[:, 0], table.iloc[:, 1], strict=True)
+    }
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press a button."""
+    next(button for button in app.button if button.label == label).click()
+    return app.run()
+
+
+def log(folder: Path, file: str, *lines: dict[str, object]) -> None:
+    """A log file with these lines, a second apart."""
+    folder.mkdir(exist_ok=True)
+    stamped = [
+        {"time": (NOW + timedelta(seconds=number)).isoformat(), **line} for number, line in enumerate(lines)
+    ]
+    (folder / file).write_text("\n".join(map(json.dumps, stamped)), encoding="utf-8")
+
+
+def test_each_part_says_whether_it_works(site: Site) -> None:
+    """In words and with an icon, also where there is no server but this test's."""
+    assert parts(site.visit("system")) == {
+        "Dashboard": "Works",
+        "Database": "Works",
+        "Schedule": "Stopped",
+        "Last import": "Succeeded",
+    }
+
+
+def test_parts_that_need_a_person_say_so(site: Site) -> None:
+    """A paused schedule, and an import that failed."""
+    site.service.write(lambda connection: set_paused(connection, "ada", NOW, paused=True))
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    site.import_all()
+    app = site.visit("system")
+    assert (parts(app)["Schedule"], parts(app)["Last import"]) == ("Paused", "Failed")
+    assert app.table[0].value.iloc[2, 2].startswith("By ada, ")
+
+
+def test_before_the_first_import_there_is_none(make_site: Callable[..., Site]) -> None:
+    """Not a traceback."""
+    assert parts(make_site().visit("system"))["Last import"] == "None yet"
+
+
+# Connection
+
+
+def test_the_connection_test_checks_each_column(site: Site) -> None:
+    """And names the variable that each can be changed by."""
+    app = press(site.visit("system"), "Test the connection")
+    assert "every column is there" in said(app)
+    table = app.table[1].value
+    assert list(table["State"].unique()) == [":material/check_circle: There"]
+    assert "AIRTABLE_FIELD_USER_ID" in list(table["Variable"])
+
+
+def test_a_missing_column_is_named_with_its_variable(make_site: Callable[..., Site]) -> None:
+    """What to set to what; a column that is switched off is not missed."""
+    site = make_site(AIRTABLE_FIELD_PHONE="Telephone", AIRTABLE_FIELD_EMAIL="none")
+    app = press(site.visit("system"), "Test the connection")
+    assert "Set AIRTABLE_FIELD_PHONE to a column's name" in app.error[0].value.replace("\\", "")
+    states = app.table[1].value.set_index("Column")["State"]
+    assert states["Phone"] == ":material/error: Missing"
+    assert states["Email"] == "Not asked for"
+    assert states["Clinic"] == ":material/check_circle: There"
+
+
+def test_a_refused_token_is_told_in_words(site: Site) -> None:
+    """The variable, and no table of columns that nobody knows of."""
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    app = press(site.visit("system"), "Test the connection")
+    assert "Check AIRTABLE_API_KEY" in app.error[0].value.replace("\\", "")
+    assert len(app.table) == 1
+
+
+def test_a_viewer_asks_airtable_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the page was drawn for an operator."""
+    app = site.visit("system")
+    monkeypatch.setattr(ui, "person", lambda: Person("vera", Role.VIEWER))
+    before = len(site.standin.seen)
+    press(app, "Test the connection")
+    assert len(site.standin.seen) == before
+
+
+# Settings
+
+
+def test_settings_in_force_are_shown_and_secrets_are_not(make_site: Callable[..., Site]) -> None:
+    """Every variable, with the value that counts."""
+    site = make_site(API_TOKEN=SECRET, ALERT_URLS=f"json://{SECRET}", BOOKING_YEARS="2025,2026")
+    app = site.visit("system")
+    shown = dict(app.dataframe[-1].value.itertuples(index=False))
+    assert set(shown) == set(variables(site.service.settings))
+    assert (shown["BOOKING_YEARS"], shown["API_TOKEN"], shown["DASHBOARD_PASSWORD"]) == (
+        "2025,2026",
+        "set",
+        "not set",
+    )
+    everything = said(app) + "".join(table.value.to_csv() for table in app.dataframe)
+    assert SECRET not in everything
+    assert site.standin.token not in everything
+
+
+# Logs
+
+
+@pytest.mark.parametrize(
+    ("query", "events"),
+    [
+        ({}, ["record rejected", "import ended", "import started"]),
+        ({"level": "warning"}, ["record rejected"]),
+        ({"import": "1"}, ["import ended", "import started"]),
+        ({"file": "scheduler.log"}, ["slot taken"]),
+        ({"file": "../secret.log", "level": "loud"}, ["record rejected", "import ended", "import started"]),
+    ],
+)
+def test_log_lines_are_chosen_by_file_level_and_import(
+    make_site: Callable[..., Site], tmp_path: Path, query: dict[str, str], events: list[str]
+) -> None:
+    """Newest first; the choice lies in the address, and what does not exist is not chosen."""
+    log(
+        tmp_path / "logs",
+        "combined.log",
+        {"level": "info", "event": "import_started", "import_id": 1},
+        {"level": "info", "event": "import_ended", "import_id": 1},
+        {"level": "warning", "event": "record_rejected", "import_id": 2},
+    )
+    log(tmp_path / "logs", "scheduler.log", {"level": "info", "event": "slot_taken"})
+    log(tmp_path, "secret.log", {"level": "info", "event": "secret"})
+    app = make_site(LOG_DIR=str(tmp_path / "logs")).visit("system", **query)
+    assert list(app.dataframe[0].value["Event"]) == events
+
+
+def test_no_lines_are_said_so(make_site: Callable[..., Site], tmp_path: Path) -> None:
+    """A folder that is empty is no traceback."""
+    app = make_site(LOG_DIR=str(tmp_path)).visit("system")
+    assert "There are no such lines in the current file." in said(app)
