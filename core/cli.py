@@ -135,6 +135,7 @@ def _import(known: Settings, chosen: argparse.Namespace) -> int:
         service.seed()
         run = service.begin_import(order, control)
         ended = _shown(run)
+        service.check_alerts()
         row = next(row for row in service.history(100).imports if row.id == ended.import_id)
     print(_summary(row))
     for error in ended.errors:

@@ -137,6 +137,13 @@ class EmbeddedServer:
                     self._leave()
                     raise
 
+    def keep_up(self) -> None:
+        """Start the server again where it died under its users; only a user may ask."""
+        with self._mutex, self._plain_errors():
+            if self._users is not None:
+                with self._gate():
+                    self._bring_up()
+
     def release(self) -> None:
         """Give the server up; the last user stops it and waits until it is down. Idempotent."""
         with self._mutex, self._plain_errors():

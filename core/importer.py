@@ -100,6 +100,7 @@ class Import:
         self._raw: Mapping[str, object] = {}
         self._since: datetime | None = None
         self._source_started_at: datetime | None = None
+        self._bound = False
         self._refused: list[int] | None = None
         self._before: LastSuccess | None = None
         self._missed = 0
@@ -155,8 +156,7 @@ class Import:
         now = self._plant.clock.now()
         held = runs.source_held(connection)
         check_source(held, self._plant.identity)
-        if held is None:
-            runs.record_source(connection, self._plant.identity, now)
+        self._bound = held is not None
         marks = fingerprint(self._plant.identity, self._plant.ruleset)
         last = runs.last_success(connection)
         self.mode, reason = settled_mode(self._order.mode, last, marks)
@@ -225,7 +225,15 @@ class Import:
         self._tell(phase, message)
         for page in self._pages(listings):
             self._source_started_at = self._source_started_at or page.sent_at
+            self._bind()
             self._take(page)
+
+    def _bind(self) -> None:
+        """Bind the database to its first source, once that has answered: a mistyped one never does."""
+        if not self._bound:
+            now, identity = self._plant.clock.now(), self._plant.identity
+            self._asked(lambda connection: runs.record_source(connection, identity, now))
+            self._bound = True
 
     def _pages(self, listings: Sequence[Listing]) -> Iterator[Page]:
         """The pages as they come; while none comes, the row shows that the run lives."""

@@ -8,10 +8,10 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection, RowMapping
 
 from core import queries
+from core import validation as validation_rules
 from core.rates import rate
 from core.rules import SEEDED_AUTOMATIONS, name_key
 from core.settings import Settings
-from core.validation import compare, found
 
 # A server writes its heartbeat every few seconds; without one for this long, none runs.
 HEARTBEAT_SECONDS = 90
@@ -292,8 +292,8 @@ def stats(connection: Connection, settings: Settings) -> StatsReport:
     )
 
 
-def validation(connection: Connection, settings: Settings) -> Validation:
-    """The totals against their expectations, and what was found to be inconsistent."""
+def metrics(connection: Connection, settings: Settings) -> list[validation_rules.Metric]:
+    """The four totals against their expectations (spec, section 4: EXPECTED_…)."""
     actual = queries.totals(connection, settings.expected_as_of).as_dict()
     expected = {
         "conversations": settings.expected_conversations,
@@ -301,14 +301,20 @@ def validation(connection: Connection, settings: Settings) -> Validation:
         "leads": settings.expected_leads,
         "engaged": settings.expected_engaged,
     }
-    metrics = compare(expected, actual, settings.expected_tolerance_percent)
+    return validation_rules.compare(expected, actual, settings.expected_tolerance_percent)
+
+
+def validation(connection: Connection, settings: Settings) -> Validation:
+    """The totals against their expectations, and what was found to be inconsistent."""
+    compared = metrics(connection, settings)
     seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
     counts = queries.inconsistencies(connection, settings.booking_years, seeded)
     return Validation(
-        ok=all(metric.ok for metric in metrics),
-        metrics=[Metric.model_validate(metric, from_attributes=True) for metric in metrics],
+        ok=all(metric.ok for metric in compared),
+        metrics=[Metric.model_validate(metric, from_attributes=True) for metric in compared],
         inconsistencies=[
-            Inconsistency(code=code, count=count, message=message) for code, count, message in found(counts)
+            Inconsistency(code=code, count=count, message=message)
+            for code, count, message in validation_rules.found(counts)
         ],
     )
 

@@ -43,8 +43,8 @@ class Office(Protocol):
     def start_import(self, order: Order) -> int:
         """Begin an import in the background; answers its id."""
 
-    def tell_dead_twice_seen(self) -> None:
-        """Mark imports whose process died as interrupted."""
+    def look_after(self) -> None:
+        """What a live process does for all: its own database server, dead imports, alerts."""
 
 
 class Scheduler:
@@ -179,9 +179,9 @@ class Scheduler:
             self._safely(self._one_round)
 
     def _one_round(self) -> None:
+        self._office.look_after()
         self.beat()
         self.settle()
-        self._office.tell_dead_twice_seen()
 
     def _safely(self, step: Callable[[], None]) -> None:
         """A step of a loop that must outlive any fault; an outage is told once, not every round."""

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from sqlalchemy import RowMapping
 
-from core import __version__, queries, settings
+from core import __version__, alerts, queries, settings
 from core import log as logs
 from core.errors import ProductError, SettingsError, UsageError
 from core.log import Log
@@ -86,12 +86,28 @@ def require_guard(known: Settings, host: str) -> None:
         )
 
 
+def require_receivers(known: Settings) -> None:
+    """Refuse to start with an address of ALERT_URLS that nothing can be sent to.
+
+    Raises:
+        SettingsError: naming the address by its place alone, for addresses hold secrets.
+    """
+    urls = alerts.addresses(known.alert_urls.get_secret_value()) if known.alert_urls else ()
+    if places := alerts.unreadable(urls):
+        named = ", ".join(str(place) for place in places)
+        raise SettingsError(
+            f"ALERT_URLS: address {named} names no service to send to; write it as "
+            "https://github.com/caronc/apprise/wiki says."
+        )
+
+
 def _open_or_exit(address: Address, leaving: "_Leaving") -> Service:
     """The service at work; the process ends here where it cannot be."""
     service: Service | None = None
     try:
         known = settings.from_environment()
         require_guard(known, address.host)
+        require_receivers(known)
         _configure_log(known)
         service = Service(known)
         leaving.service = service

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection
 
-from core import __version__, database, queries, reports, runs, slots, store
+from core import __version__, alerts, database, queries, reports, runs, slots, store
 from core.airtable import PATIENCE, Reader, ReadingState, Source
 from core.clock import Clock
 from core.control import Control
@@ -26,6 +26,7 @@ from core.errors import (
     ProductError,
     SourceMismatchError,
 )
+from core.freshness import missed_slots
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
 from core.pacer import Pacer
@@ -90,6 +91,9 @@ class Service:
         self.pulse = Pulse(self.health, reports.down(__version__), clock)
         rate = DEMO_REQUESTS_PER_SECOND if settings.demo else settings.airtable_requests_per_second
         self._pacer = Pacer(rate, settings.airtable_penalty_seconds, clock)
+        urls = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
+        self._alerts = alerts.Alerts(self.write, alerts.addresses(urls), clock)
+        self._timetable = Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
 
     def __enter__(self) -> Self:
         """Start or join the embedded server where no DATABASE_URL is set.
@@ -193,6 +197,17 @@ class Service:
         for import_id in self.write(lambda connection: runs.tell_dead(connection, self.clock.now())):
             log.warning("dead_import_told", import_id=import_id)
 
+    def look_after(self) -> None:
+        """One round of what a live process does for all; raises as `write` does.
+
+        Raises:
+            EmbeddedServerError: the embedded server is down and could not be started again.
+        """
+        if self._embedded is not None:
+            self._embedded.keep_up()
+        self.tell_dead_twice_seen()
+        self.check_alerts()
+
     def tell_dead_twice_seen(self) -> None:
         """The same, of a run without its lock for the second time: one may be regaining its connection."""
         suspected = self.ask(runs.lockless_id)
@@ -224,10 +239,35 @@ class Service:
             if self._closing.is_set():
                 raise StoppingError
             run = self._begin_after_handover(order, control)
-            thread = threading.Thread(target=run.run, name=f"import-{run.import_id}", daemon=True)
+            thread = threading.Thread(
+                target=self._run_and_tell, args=(run,), name=f"import-{run.import_id}", daemon=True
+            )
             self._running = (control, thread)
             thread.start()
         return run
+
+    def _run_and_tell(self, run: Import) -> None:
+        run.run()
+        self.check_alerts()
+
+    def check_alerts(self) -> None:
+        """Tell the receivers of ALERT_URLS what is new and what is over; never raises."""
+        try:
+            self._alerts.check(self.ask(self._causes))
+        except DatabaseError as error:
+            log.failure("alerts_not_checked", error)
+
+    def _causes(self, connection: Connection) -> alerts.Causes:
+        """What there is to tell; totals say nothing while an import runs, nor before one has succeeded."""
+        last = queries.last_completed(connection)
+        if last is None:
+            return alerts.causes(alerts.last_run(connection), None, 0)
+        running = queries.import_lock_held(connection)
+        metrics = None if running else reports.metrics(connection, self.settings)
+        now = self.clock.now()
+        paused = queries.scheduler(connection, now)["paused"]
+        missed = 0 if paused else missed_slots(last["watermark"], now, self._timetable)
+        return alerts.causes(alerts.last_run(connection), metrics, missed)
 
     def _begin_after_handover(self, order: Order, control: Control) -> Import:
         """Begin, trying again while the lock is held by nobody whose row says so: it is changing hands."""
@@ -277,10 +317,7 @@ class Service:
         """
         self.prepare()
         self.seed()
-        timetable = Timetable(
-            self.settings.timezone, self.settings.schedule_hours, self.settings.reconcile_day
-        )
-        self._scheduler = Scheduler(self, timetable, self.clock, _process_name(self.clock.now()))
+        self._scheduler = Scheduler(self, self._timetable, self.clock, _process_name(self.clock.now()))
         self._scheduler.open(startup_import=self.settings.import_on_startup)
         if self.settings.import_on_startup:
             self._startup = threading.Thread(target=self._start_up, name="startup", daemon=True)
@@ -326,8 +363,8 @@ class Service:
         """Wait for an import's end; why it did not succeed, null where it did."""
         while True:
             try:
-                row = self.ask(lambda connection: queries.run(connection, import_id or 0))
                 running = self.ask(queries.running)
+                row = self.ask(lambda connection: queries.run(connection, import_id or 0))
             except DatabaseError as error:
                 return error.message
             if row is not None and row["status"] == Status.SUCCEEDED:

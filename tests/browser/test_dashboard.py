@@ -22,6 +22,7 @@ PAGES = {
     "/clinics": "Clinics",
     "/validation": "Validation",
     "/quality": "Data quality",
+    "/system": "System",
 }
 GUARD = {"DASHBOARD_PASSWORD": "operate", "DASHBOARD_VIEWER_PASSWORD": "look"}
 DOWN = "The database cannot be reached"

@@ -337,6 +337,20 @@ def test_restarts_a_killed_server(used: Path) -> None:
         busy.close()
 
 
+def test_keeps_up_a_server_that_dies_under_its_user(used: Path) -> None:
+    """A long-lived user starts a killed server again, and leaves one that lives as it is."""
+    with EmbeddedServer(used) as server:
+        killed = postmaster(used)
+        server.keep_up()
+        assert postmaster(used) == killed
+        os.kill(killed, signal.SIGKILL)
+        assert wait_until(lambda: ended(killed))
+        server.keep_up()
+        assert answers(server.conninfo("postgres"))
+    server.keep_up()
+    assert not servers(used)
+
+
 @pytest.mark.parametrize("kind", ["another process", "a zombie", "nobody", "no number"])
 def test_stale_lock_files(used: Path, kind: str) -> None:
     """A dead server's lock files stop nothing, whoever has its process id now."""

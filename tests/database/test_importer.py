@@ -302,6 +302,17 @@ def test_another_source_is_refused_before_anything_is_written(product: Importing
     assert len(product.rows("SELECT * FROM import_logs")) == 1
 
 
+def test_a_source_that_never_answered_binds_nothing(product: Importing) -> None:
+    """A first import with a mistyped base fails; once the setting is mended, the next one goes ahead."""
+    right = product.plant
+    wrong = replace(right.source, base="appMistyped")
+    product.plant = replace(right, source=wrong, identity="base appMistyped")
+    assert product.full().status is Status.FAILED
+    product.plant = right
+    assert product.full().status is Status.SUCCEEDED
+    assert product.rows("SELECT identity FROM data_source") == [{"identity": right.identity}]
+
+
 def test_changed_rules_make_the_next_import_a_full_one(product: Importing, standin: StandIn) -> None:
     """Where BOOKING_YEARS differ, the next import reads everything and its row says why."""
     standin.table.update(standin.table.records()[0].id, {"Booking": "January 8, 2026 9:00 AM"}, at=START)

@@ -44,6 +44,8 @@ def another_import(url: str) -> Iterator[tuple[psycopg.Connection, int]]:
         row = connection.execute(INSERT).fetchone()
         assert row is not None
         yield connection, row[0]
+        # The server notices that a session is gone a moment later; the tests need to know that it has.
+        connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 def shown(service: Service) -> list[tuple[str, str]]:

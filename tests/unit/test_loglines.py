@@ -1,7 +1,10 @@
 """An import's own lines out of a log file."""
 
 import json
+import logging
 from pathlib import Path
+
+import pytest
 
 from core import log, loglines
 
@@ -71,8 +74,13 @@ def test_lines_are_read_by_file_and_level(tmp_path: Path) -> None:
     assert loglines.read(tmp_path, "error.log", loglines.LEVELS, None, 10) == []
 
 
-def test_every_file_that_is_written_can_be_read(tmp_path: Path) -> None:
+def test_every_file_that_is_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The viewer offers the files of core.log, and no other."""
+    logger = logging.getLogger(log.ROOT_NAME)
+    monkeypatch.setattr(logger, "propagate", logger.propagate)  # put back what configure changes
     log.configure(tmp_path, terminal=False)
+    log.Log("import").failure("refused", ValueError())
+    log.Log("scheduler").failure("refused", ValueError())
     log.close()
     assert {path.name for path in tmp_path.glob("*.log")} == set(loglines.FILES)
+    assert loglines.read(tmp_path, "error.log", loglines.LEVELS, None, 10)
