@@ -13,8 +13,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from core import airtable, queries, runs, store
-from core.airtable import PATIENCE, Listing, Page, Patience, Reader, ReadingState, Source
+from core import listings, queries, runs, store
+from core.airtable import PATIENCE, Page, Patience, Reader, ReadingState
 from core.batches import Batches
 from core.clock import Clock
 from core.control import Control, EndingError
@@ -22,6 +22,7 @@ from core.database import explanation
 from core.errors import LostRunError, ProductError, SourceMismatchError
 from core.fingerprint import changed, fingerprint
 from core.hold import PATIENCE_SECONDS, Hold
+from core.listings import Listing, Source
 from core.log import Log
 from core.pacer import Pacer
 from core.progress import Progress
@@ -201,7 +202,7 @@ class Import:
         source = self._plant.source
         if self._since is None:
             reread = set(self._asked(queries.database_error_ids))
-            self._read([airtable.everything(source)], "reading", "Reading all records from Airtable.")
+            self._read([listings.everything(source)], "reading", "Reading all records from Airtable.")
             errors = self._delete_absent()
             self._count_missed(reread)
         else:
@@ -216,14 +217,14 @@ class Import:
         """What an incremental import reads: what changed, and records that were rejected, by id."""
         source = self._plant.source
         if self._order.only_rejected:
-            return airtable.by_id(source, self._asked(queries.open_rejected_ids))
-        again = airtable.by_id(source, self._asked(queries.database_error_ids))
-        return [airtable.changed_since(source, since), *again]
+            return listings.by_id(source, self._asked(queries.open_rejected_ids))
+        again = listings.by_id(source, self._asked(queries.database_error_ids))
+        return [listings.changed_since(source, since), *again]
 
-    def _read(self, listings: Sequence[Listing], phase: str, message: str) -> None:
+    def _read(self, wanted: Sequence[Listing], phase: str, message: str) -> None:
         """Take every page of these listings, decide its records and commit them as a batch."""
         self._tell(phase, message)
-        for page in self._pages(listings):
+        for page in self._pages(wanted):
             self._source_started_at = self._source_started_at or page.sent_at
             self._bind()
             self._take(page)
@@ -235,9 +236,9 @@ class Import:
             self._asked(lambda connection: runs.record_source(connection, identity, now))
             self._bound = True
 
-    def _pages(self, listings: Sequence[Listing]) -> Iterator[Page]:
+    def _pages(self, wanted: Sequence[Listing]) -> Iterator[Page]:
         """The pages as they come; while none comes, the row shows that the run lives."""
-        with Reading(listings, self._reading, self._plant.pacer.rate, self._open_reader) as reading:
+        with Reading(wanted, self._reading, self._plant.pacer.rate, self._open_reader) as reading:
             while not reading.finished:
                 page = reading.take(REFRESH_SECONDS)
                 self._control.check()
@@ -280,8 +281,8 @@ class Import:
         """Mark what the source no longer has; what was not read is first asked for by id."""
         unseen = self._asked(self._seen.unseen)
         if unseen:
-            listings = airtable.by_id(self._plant.source, unseen)
-            self._read(listings, "checking", f"Asking Airtable again for {len(unseen):,} absent records.")
+            again = listings.by_id(self._plant.source, unseen)
+            self._read(again, "checking", f"Asking Airtable again for {len(unseen):,} absent records.")
             unseen = self._asked(self._seen.unseen)
         absent = self._asked(lambda connection: queries.conversation_ids(connection, unseen))
         live = self._asked(queries.live_count)
@@ -319,7 +320,7 @@ class Import:
             return
         self._tell("counting", "Counting what incremental imports would have missed.")
         shown: set[str] = set()
-        for page in self._pages(airtable.changed_among(self._plant.source, changed, self._before.watermark)):
+        for page in self._pages(listings.changed_among(self._plant.source, changed, self._before.watermark)):
             shown |= {raw["id"] for raw in page.records if isinstance(raw, dict) and "id" in raw}
         self._missed = len(set(changed) - shown)
 

@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
-from core.airtable import Listing, Reader, Source
+from core.airtable import Reader
 from core.clock import Clock
 from core.errors import SourceError, UnknownColumnError
+from core.listings import Listing, Source
 from core.records import Column
 from core.reports import Report
 from core.settings import column_variable

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Self
 
-from core.airtable import Listing, Page, Reader, ReadingState, readers_needed, sharded
+from core.airtable import Page, Reader, ReadingState
 from core.errors import StoppedError
+from core.listings import Listing, readers_needed, sharded
 
 QUEUED_PAGES = 8
 # The first answer also makes the connection; the second tells the latency.

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection
 
 from core import __version__, alerts, database, queries, reports, runs, slots, store
-from core.airtable import PATIENCE, Reader, ReadingState, Source
+from core.airtable import PATIENCE, Reader, ReadingState
 from core.clock import Clock
 from core.control import Control
 from core.demo import DEMO_BASE_ID, DEMO_TABLE_NAME, DEMO_TOKEN
@@ -28,6 +28,7 @@ from core.errors import (
 )
 from core.freshness import missed_slots
 from core.importer import Import, Order, Plant, check_source
+from core.listings import Source
 from core.log import Log
 from core.pacer import Pacer
 from core.people import People

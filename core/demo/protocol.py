@@ -67,7 +67,7 @@ class RefusedError(Exception):
     """The request is answered with an error: `response` is that answer."""
 
     def __init__(self, status: int, error: object) -> None:
-        """Wrap an error body in either of the shapes that reading knows (airtable.md, Errors)."""
+        """Wrap an error body in either of the shapes that reading knows (Airtable's API)."""
         super().__init__(error)
         self.response = Response(status, {"error": error})
 

@@ -114,7 +114,7 @@ class Table:
     def update(self, record_id: str, cells: Mapping[str, object], *, at: datetime | None) -> Record:
         """Change these cells and leave the others; None empties a cell. `at` is the new modified time.
 
-        `at=None` keeps the modified time: so do computed cells when they change (airtable.md). Raises
+        `at=None` keeps the modified time: so do computed cells when they change (Airtable's API). Raises
         KeyError for an unknown record, ValueError for an unknown column.
         """
         changed = self._filled(cells)

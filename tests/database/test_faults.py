@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from core.airtable import Reader, ReadingState, Source, everything
+from core.airtable import Reader, ReadingState
 from core.demo.table import Table
 from core.errors import RetryableSourceError
 from core.importer import Ended
+from core.listings import Source, everything
 from core.pacer import Pacer
 from core.runs import Mode, Status
 from tests.support import standin as faults

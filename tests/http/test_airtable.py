@@ -6,18 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.airtable import (
-    LAST_CHARACTERS,
-    Listing,
-    Patience,
-    Reader,
-    ReadingState,
-    Source,
-    by_id,
-    everything,
-    readers_needed,
-    sharded,
-)
+from core.airtable import Patience, Reader, ReadingState
 from core.errors import (
     AccessDeniedError,
     BillingLimitError,
@@ -32,6 +21,7 @@ from core.errors import (
     TokenRefusedError,
     UnknownColumnError,
 )
+from core.listings import LAST_CHARACTERS, Listing, Source, by_id, everything, readers_needed, sharded
 from core.pacer import Pacer
 from core.records import Column
 from tests.support import standin as faults

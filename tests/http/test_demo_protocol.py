@@ -120,7 +120,7 @@ def test_another_client_reads_the_whole_demo(demo_url: str, monkeypatch: pytest.
 
 
 def test_shards_together_are_the_table(demo: ApiTable) -> None:
-    """A filter on the last character of the id and its complement cut the table in two (airtable.md)."""
+    """A filter on the last character of the id and its complement cut the table in two (Airtable's API)."""
     shard = FIND(RIGHT(RECORD_ID(), 1), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcde")
     parts = [{record["id"] for record in demo.all(formula=part, fields=[])} for part in (shard, NOT(shard))]
     assert len(parts[0] | parts[1]) == len(parts[0]) + len(parts[1]) == 20_077
@@ -264,7 +264,7 @@ def test_nothing_can_be_written(protocol: Protocol, table: Table, method: str) -
     ],
 )
 def test_pages(protocol: Protocol, query: str, sizes: list[int]) -> None:
-    """Pages hold up to pageSize records; an offset comes only when more remain (airtable.md)."""
+    """Pages hold up to pageSize records; an offset comes only when more remain (Airtable's API)."""
     seen = []
     offset = ""
     for _ in sizes:
@@ -319,7 +319,7 @@ def test_listings_do_not_disturb_each_other(protocol: Protocol) -> None:
 
 
 def test_an_expired_listing_is_refused(protocol: Protocol) -> None:
-    """After expiry the offset answers 422 and a new listing works (airtable.md)."""
+    """After expiry the offset answers 422 and a new listing works (Airtable's API)."""
     first = page(get(protocol, PATH))
     protocol.listings.expire()
     response = get(protocol, f"{PATH}?offset={first['offset']}")
@@ -343,7 +343,7 @@ def test_a_view_shows_its_records_alone(protocol: Protocol, table: Table) -> Non
 
 
 def test_empty_cells_are_left_out(protocol: Protocol, table: Table) -> None:
-    """No key for empty text, an empty list, None or an unticked box; 0 is a value (airtable.md, Cells)."""
+    """No key for empty text, an empty list, None or an unticked box; 0 is a value (Airtable's API)."""
     cells = {"Clinic": 0, "Name": "", "Email": None, "Lead Created": False, "Phone": []}
     record = table.create(cells, at=NOW)
     assert page(get(protocol, f"{PATH}/{record.id}")) == {
@@ -354,14 +354,14 @@ def test_empty_cells_are_left_out(protocol: Protocol, table: Table) -> None:
 
 
 def test_odd_cells_travel_unchanged(protocol: Protocol, table: Table) -> None:
-    """NUL, a lone surrogate, lists and error objects are what a real table may hold (airtable.md, Cells)."""
+    """NUL, a lone surrogate, lists and error objects are what a real table may hold (Airtable's API)."""
     cells = {"Name": "a\0b", "Email": "\ud800", "Phone": ["1", "2"], "Booking": {"error": "#ERROR!"}}
     record = table.create(cells, at=NOW)
     assert page(get(protocol, f"{PATH}/{record.id}"))["fields"] == cells
 
 
 def test_edits_move_the_modified_time_unless_computed(table: Table) -> None:
-    """An edit counts as modified at its moment; a computed cell's change does not (airtable.md)."""
+    """An edit counts as modified at its moment; a computed cell's change does not (Airtable's API)."""
     record = table.records()[0]
     assert table.update(record.id, {"Clinic": "Computed"}, at=None).modified_at == record.modified_at
     edited = table.update(record.id, {"Name": None}, at=NOW)

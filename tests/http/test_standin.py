@@ -72,7 +72,7 @@ def reader(standin: StandIn, session: requests.Session) -> ApiTable:
 def test_errors_have_airtables_three_shapes(
     standin: StandIn, session: requests.Session, fault: s.Fault, status: int, body: dict[str, Any]
 ) -> None:
-    """airtable.md, Errors: typed, bare and listed; the request after the fault is served again."""
+    """Airtable's errors: typed, bare and listed; the request after the fault is served again."""
     standin.fail(fault, on=1)
     answer = get(standin, session)
     assert (answer.status_code, answer.json()) == (status, body)
@@ -197,7 +197,7 @@ def test_requests_are_recorded(standin: StandIn, session: requests.Session) -> N
 
 
 def test_the_rate_limit_punishes(session: requests.Session) -> None:
-    """One request too many within a second: all fail until the penalty is over (airtable.md)."""
+    """One request too many within a second: all fail until the penalty is over (Airtable's API)."""
     with StandIn(requests_per_second=3, penalty_seconds=0.3) as standin:
         assert [get(standin, session).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
         breach = standin.seen[3].at

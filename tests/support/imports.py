@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import dict_row
 
-from core.airtable import Patience, Source
+from core.airtable import Patience
 from core.clock import Clock
 from core.control import Control
 from core.database import engine
 from core.importer import Ended, Import, Order, Plant
+from core.listings import Source
 from core.pacer import Pacer
 from core.records import Column
 from core.rules import Ruleset

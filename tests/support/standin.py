@@ -94,7 +94,7 @@ def is_next_page(seen: Seen) -> bool:
     return is_page(seen) and "offset" in seen.params
 
 
-# Faults: Airtable's errors (airtable.md, Errors).
+# Faults: Airtable's errors (Airtable's API).
 
 
 def status(code: int, body: object, **headers: str) -> Fault:
@@ -248,7 +248,7 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Limiter:
-    """More than `rate` requests within a second: 429, and again 429 for `penalty` seconds (airtable.md)."""
+    """More than `rate` requests within a second: 429, and again for `penalty` seconds (Airtable's API)."""
 
     rate: float
     penalty: float

@@ -20,10 +20,13 @@ FLOORS: tuple[tuple[str, str], ...] = (
         tables text
         """,
     ),
-    ("settings and pure rules", "embedded lookup masking pacer rules seen settings validation words"),
-    ("the doors to Airtable and PostgreSQL", "airtable database fingerprint people samples timetable"),
-    ("statements and pages of records", "progress queries reading runs slots store"),
-    ("what a run and a report are made of", "alerts charts control freshness hold reports"),
+    (
+        "settings and pure rules",
+        "embedded listings lookup masking pacer rules seen settings validation words",
+    ),
+    ("the doors to Airtable and PostgreSQL", "answers database fingerprint people samples timetable"),
+    ("statements and pages of records", "airtable queries runs slots store"),
+    ("what a run and a report are made of", "alerts charts control freshness hold progress reading reports"),
     ("what a run, a page and an answer are made of", "batches figures messages probe pulse"),
     ("one import run; the API's document; frames in words", "importer openapi readable"),
     ("the schedule", "scheduler"),
@@ -37,8 +40,8 @@ DEMO_KNOWS = {"demo", "records"}
 DEMO_KNOWN_BY = {"service"}
 
 ONLY_IMPORTERS = {
-    "pyairtable": {"airtable"},
-    "requests": {"airtable"},
+    "pyairtable": {"airtable", "listings"},
+    "requests": {"airtable", "answers"},
     "plotly": {"charts"},
     "apscheduler": {"scheduler"},
     "apprise": {"alerts"},

@@ -60,7 +60,7 @@ def test_the_same_records_come_every_time(records: list[Record]) -> None:
 
 
 def test_record_ids_are_airtables_and_shard_evenly(records: list[Record]) -> None:
-    """`rec` and 14 letters or digits, each once, with evenly spread last characters (airtable.md)."""
+    """`rec` and 14 letters or digits, each once, with evenly spread last characters (Airtable's API)."""
     ids = {record.id for record in records}
     assert len(ids) == len(records)
     assert all(re.fullmatch("rec[A-Za-z0-9]{14}", record_id) for record_id in ids)

@@ -176,7 +176,7 @@ def test_any_text_survives_quoting(text: str) -> None:
     st.sets(st.sampled_from("aAzZ09bQ")),
 )
 def test_a_shard_and_its_complement_are_the_whole_table(suffix: str, characters: set[str]) -> None:
-    """Sharded readers together see each record once (airtable.md, Reading a table)."""
+    """Sharded readers together see each record once (Airtable's API)."""
     record = Record("rec" + suffix, RECORD.created_at, RECORD.modified_at, {})
     shard = f.FIND(f.RIGHT(f.RECORD_ID(), 1), "".join(sorted(characters)))
     assert passes(shard, record) is (suffix[-1] in characters)
