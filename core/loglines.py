@@ -33,9 +33,9 @@ def read(
     return list(lines)
 
 
-def table(lines: list[dict[str, object]]) -> pd.DataFrame:
-    """Log lines as columns: when (UTC), how grave, what, and the rest of what was said."""
-    return pd.DataFrame(
+def table(lines: list[dict[str, object]], *, of_all: bool = False) -> pd.DataFrame:
+    """Log lines as columns: when (UTC), how grave, what, and the rest; `of_all` imports says of which."""
+    frame = pd.DataFrame(
         [
             {
                 "Time (UTC)": str(line.get("time", ""))[:23].replace("T", " "),
@@ -49,6 +49,9 @@ def table(lines: list[dict[str, object]]) -> pd.DataFrame:
         ],
         columns=["Time (UTC)", "Level", "Event", "Details"],
     )
+    if of_all:
+        frame.insert(2, "Import", pd.Series([line.get("import_id") for line in lines], dtype="Int64"))
+    return frame
 
 
 def _tail(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ import changes data) and act only through this module's few actions.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -20,9 +21,11 @@ from core.errors import DatabaseError, ProductError
 from core.figures import Filters, Standing
 from core.freshness import Light, missed_slots, verdict
 from core.importer import Order
+from core.log import Log
 from core.palette import RATES, RESULTS
 from core.people import Person
 from core.periods import Period, Unit
+from core.probe import ConnectionReport
 from core.queries import Totals
 from core.rates import percent
 from core.runs import Mode, Trigger
@@ -40,7 +43,10 @@ TABLE_WIDTH = 620  # pixels; less on a narrow screen
 JOBS: Mapping[str, str] = {"import": "Changes", "reconcile": "Everything"}
 SLOTS = frozenset({"missed", "paused"})
 ALL_CLINICS, ALL_AUTOMATIONS = "All clinics", "All automations"
-SHOW = "show-"
+SHOW, HERE = "show-", "show-here"
+UNFILTERED = frozenset({"imports", "validation", "quality", "system"})
+OPENED, TESTED, RECORD = "_opened", "_tested", "record"
+AGAIN = "Tries rejected records again."
 # The filters' names in the address, with what stands for no filter.
 DEFAULTS: Mapping[str, str | None] = {
     "period": next(iter(periods.PRESETS)),
@@ -65,6 +71,7 @@ RESULT_BADGES: Mapping[str, tuple[str, str]] = {
     "running": ("blue", ":material/sync:"),
 }
 
+log = Log("server")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -106,13 +113,18 @@ def pages() -> list[Any]:
         st.Page(PAGES / "overview.py", title="Overview", icon=":material/dashboard:", default=True),
         st.Page(PAGES / "imports.py", title="Imports", icon=":material/sync:"),
         st.Page(PAGES / "rates.py", title="Rates", icon=":material/trending_up:"),
+        st.Page(PAGES / "clinics.py", title="Clinics", icon=":material/storefront:"),
         st.Page(PAGES / "validation.py", title="Validation", icon=":material/fact_check:"),
+        st.Page(PAGES / "quality.py", title="Data quality", icon=":material/rule:"),
+        st.Page(PAGES / "system.py", title="System", icon=":material/settings:"),
     ]
 
 
 def frame(page: Any) -> None:  # noqa: ANN401 (Streamlit does not name the class that it returns)
     """Status line and filters around one page; a database that is down is what the page then shows."""
     st.session_state["_page"] = page.url_path or "overview"
+    if st.query_params.get(RECORD) != st.session_state.get(OPENED):
+        st.session_state.pop(OPENED, None)
     if not person().may_look:
         _show_signed_out()
         return
@@ -251,8 +263,8 @@ def _custom_period() -> Period:
 
 def _note_filters(view: View) -> None:
     with st.sidebar:
-        if st.session_state["_page"] in {"imports", "validation"}:
-            st.caption("This page counts all data. The filters apply to Overview and Rates.")
+        if st.session_state["_page"] in UNFILTERED:
+            st.caption("This page counts all data. The filters apply to Overview, Rates and Clinics.")
         st.caption(f"Days and times in {view.zone}.")
 
 
@@ -263,8 +275,12 @@ def address(**others: str) -> dict[str, str]:
 
 
 def link(page: str, label: str, icon: str | None = None, **others: str) -> None:
-    """A link to a page that keeps the filters."""
-    st.page_link(PAGES / f"{page}.py", label=label, icon=icon, query_params=address(**others))
+    """A link to a page that keeps the filters.
+
+    A link within a page does not reach the browser's address: `HERE` makes the page put it there.
+    """
+    here = {HERE: "1"} if page == st.session_state["_page"] else {}
+    st.page_link(PAGES / f"{page}.py", label=label, icon=icon, query_params=address(**others) | here)
 
 
 def link_to(page: str, label: str, icon: str | None = None, **filters: str) -> None:
@@ -279,8 +295,16 @@ def link_to(page: str, label: str, icon: str | None = None, **filters: str) -> N
     st.page_link(PAGES / f"{page}.py", label=label, icon=icon, query_params=named | wanted)
 
 
+def go(page: str, filters: Mapping[str, str] | None = None, **others: str) -> None:
+    """Go to a page at once, with these filters changed; a filter's own name may not be set by a program."""
+    wanted = {f"{SHOW}{key}": value for key, value in (address() | dict(filters or {})).items()}
+    st.switch_page(st.Page(PAGES / f"{page}.py"), query_params=wanted | others)
+
+
 def _follow_link() -> None:
     """Set the filters that a link wants, before they are drawn; a value that does not exist is ignored."""
+    if HERE in st.query_params:
+        del st.query_params[HERE]
     clinics, automations = st.session_state["_choices"]
     known = {
         "period": {*periods.PRESETS, periods.CUSTOM},
@@ -447,15 +471,24 @@ def chart(title: str, figure: Any, frame: pd.DataFrame, about: str = "", **optio
         return st.plotly_chart(figure, config={**charts.CONFIG}, alt=title, width="stretch", **options)
 
 
-def grid(title: str, frame: pd.DataFrame, **options: Any) -> Any:  # noqa: ANN401 (Streamlit's own)
-    """A table that scrolls by itself: counts with thousands separated, rates with two decimals."""
-    formats = {
+def grid(
+    title: str,
+    frame: pd.DataFrame,
+    columns: Mapping[str, Any] | None = None,
+    **options: Any,  # noqa: ANN401 (Streamlit's own)
+) -> Any:  # noqa: ANN401 (Streamlit's own)
+    """A table that scrolls by itself: counts with thousands separated, rates with two decimals.
+
+    `columns` are drawn otherwise: as links or lines.
+    """
+    formats: dict[str, Any] = {
         name: st.column_config.NumberColumn(
             format="localized" if pd.api.types.is_integer_dtype(frame[name]) else "%.2f"
         )
         for name in frame.columns
         if pd.api.types.is_numeric_dtype(frame[name]) and name != "Import"
     }
+    formats |= columns or {}
     return st.dataframe(frame, hide_index=True, alt=title, column_config=formats, **options)
 
 
@@ -481,10 +514,21 @@ def records(title: str, frame: pd.DataFrame) -> None:
         st.caption("There are none.")
         return
     shown = readable.records(frame, told_moment)
-    grid(title, shown)
-    if len(frame) >= ROWS_SHOWN:
+    pick(title, shown, list(frame["external_id"]))
+
+
+def pick(
+    title: str, shown: pd.DataFrame, ids: Sequence[str], columns: Mapping[str, Any] | None = None
+) -> None:
+    """A table of records with its CSV; a pressed row opens the record with that Airtable id."""
+    st.caption("Press a row's box to open the record.")
+    options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"pick {title}"}
+    picked = grid(title, shown, columns, **options)
+    if len(ids) >= ROWS_SHOWN:
         st.caption(f"The newest {words.number(ROWS_SHOWN)} are shown.")
     save(title, shown)
+    for index in picked.selection.rows:
+        go("quality", **{RECORD: ids[index]})
 
 
 def behind(title: str, filters: Filters, only: str) -> None:
@@ -524,11 +568,19 @@ def unfilled(view: View) -> bool:
     elif ended is not None and ended["errors"]:
         st.error(f"There are no data yet. {ended['errors'][-1]['message']}", icon=":material/error:")
         link("imports", "See what happened", ":material/arrow_forward:", run=str(ended["id"]))
+    elif ended is not None and ended["rejected"]:
+        _show_all_rejected(ended["rejected"])
     elif ended is not None:
         st.info("The table in Airtable holds no conversations.", icon=":material/info:")
     else:
         st.info("Nothing is imported yet. *Import everything* begins.", icon=":material/info:")
     return True
+
+
+def _show_all_rejected(count: int) -> None:
+    read = "1 record was" if count == 1 else f"{words.number(count)} records were"
+    st.warning(f"{read} read, and none could be taken.", icon=":material/block:")
+    link("quality", "See why", ":material/arrow_forward:")
 
 
 def _show_empty_period(view: View) -> None:
@@ -603,6 +655,63 @@ def start_import(mode: Mode, allow_mass_delete: bool = False) -> None:
 def cancel_import() -> None:
     """Ask the running import to stop."""
     _act(lambda who: service.current().cancel_import(who), "Import {} was asked to stop.")
+
+
+def try_again_button() -> None:
+    """Reads the open rejected records once more; nothing for viewers, and while an import runs."""
+    if view().person.may_press and view().standing.running is None:
+        st.button(
+            "Try again",
+            icon=":material/replay:",
+            help="Reads the open rejected records from Airtable once more, and nothing else.",
+            on_click=try_again,
+        )
+
+
+def try_again() -> None:
+    """Begin an import of the open rejected records alone."""
+    order = partial(Order, Mode.INCREMENTAL, Trigger.MANUAL, notes=AGAIN, only_rejected=True)
+    _act(lambda who: service.current().start_import(order(who)), "Import {} has started.")
+
+
+def opened_contact(external_id: str) -> bool:
+    """Whether an operator has opened this record's contact data; if not, the button that opens them."""
+    if not view().person.may_press:
+        return False
+    if st.session_state.get(OPENED) == external_id:
+        return True
+    st.button(
+        "Show contact data",
+        icon=":material/visibility:",
+        help="Who opened which record is logged.",
+        on_click=open_contact,
+        args=(external_id,),
+    )
+    return False
+
+
+def open_contact(external_id: str) -> None:
+    """Let an operator see one record's contact data, until the page shows something else; logs who."""
+
+    def note(who: str) -> str:
+        log.info("record_opened", record=external_id, by=who)
+        st.session_state[OPENED] = external_id
+        return external_id
+
+    _act(note, "Opened. It is logged that you did.")
+
+
+def connection_test() -> ConnectionReport | None:
+    """The button that asks Airtable for one page, and what came of it; no button for viewers."""
+    if view().person.may_press and st.button("Test the connection", icon=":material/lan:"):
+        with st.spinner("Asking Airtable."):
+            st.session_state[TESTED] = service.current().test_connection()
+    return cast("ConnectionReport | None", st.session_state.get(TESTED))
+
+
+def health() -> reports.HealthReport:
+    """Whether every part works, as `/health` tells it."""
+    return service.current().health()
 
 
 def pause_schedule() -> None:
@@ -680,7 +789,8 @@ def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFra
 def _extent_caption() -> None:
     looked = view()
     extent = ask(figures.extent, looked.filters)
-    st.markdown(f"**{len(ask(figures.by_clinic, looked.filters))}** clinics")
+    clinics = len(ask(figures.by_clinic, looked.filters))
+    st.markdown(f"**{words.number(clinics)}** {'clinic' if clinics == 1 else 'clinics'}")
     st.caption(f"First to last: {words.span(extent)}")
 
 

@@ -62,13 +62,8 @@ def everyone() -> None:
     picked = ui.grid("Clinics", table, drawn, on_select="rerun", selection_mode="single-row", key="clinics")
     ui.save("Clinics", table.drop(columns=readable.COURSE))
     for index in picked.selection.rows:
-        open_clinic(list(known["name"])[index])
+        ui.go("clinics", {"clinic": list(known["name"])[index]})
     newest(quiet)
-
-
-def open_clinic(name: str) -> None:
-    """Go to one clinic's own view."""
-    st.switch_page(st.Page(ui.PAGES / "clinics.py"), query_params=ui.address_to(clinic=name))
 
 
 def warn(quiet: pd.DataFrame) -> None:

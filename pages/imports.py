@@ -65,7 +65,7 @@ def choose(rows: list[dict[str, Any]]) -> None:
     picked = ui.grid("All imports", shown, on_select="rerun", selection_mode="single-row")
     ui.save("Imports", shown)
     for index in picked.selection.rows:
-        st.switch_page(st.Page(ui.PAGES / "imports.py"), query_params=ui.address(run=str(rows[index]["id"])))
+        ui.go("imports", run=str(rows[index]["id"]))
 
 
 def one(import_id: int) -> None:

@@ -47,7 +47,7 @@ def logs() -> None:
     if not lines:
         st.info("There are no such lines in the current file.", icon=":material/info:")
         return
-    shown = loglines.table(lines[::-1])
+    shown = loglines.table(lines[::-1], of_all=True)
     st.caption(f"The newest {words.number(len(lines))} lines, newest first, from `{view.settings.log_dir}`.")
     ui.grid("Log lines", shown)
     ui.save("Log lines", shown)

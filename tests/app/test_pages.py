@@ -35,7 +35,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_first_visit_by_link_shows_the_frame(site: Site, page: str) -> None:
-    """Title, status line, filters: a page never stands alone (streamlit.md, trap 1)."""
+    """Title, status line, filters: a page never stands alone."""
     app = site.visit(page)
     assert [title.value for title in app.title] == [TITLES[page]]
     assert "Data as of 5 Jan 2026, 06:55 EST, 1 hour ago" in said(app)

@@ -154,6 +154,18 @@ def test_log_lines_are_chosen_by_file_level_and_import(
     assert list(app.dataframe[0].value["Event"]) == events
 
 
+def test_a_line_names_its_import(make_site: Callable[..., Site], tmp_path: Path) -> None:
+    """What belongs to none names none."""
+    log(
+        tmp_path,
+        "combined.log",
+        {"level": "info", "event": "server_started"},
+        {"level": "info", "import_id": 7},
+    )
+    table = make_site(LOG_DIR=str(tmp_path)).visit("system").dataframe[0].value
+    assert list(table["Import"].fillna(0)) == [7, 0]
+
+
 def test_no_lines_are_said_so(make_site: Callable[..., Site], tmp_path: Path) -> None:
     """A folder that is empty is no traceback."""
     app = make_site(LOG_DIR=str(tmp_path)).visit("system")

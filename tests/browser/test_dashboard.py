@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Position, expect
 from psycopg import sql
 
 from tests.support.postgres import Postgres
@@ -26,6 +26,8 @@ PAGES = {
 }
 GUARD = {"DASHBOARD_PASSWORD": "operate", "DASHBOARD_VIEWER_PASSWORD": "look"}
 DOWN = "The database cannot be reached"
+# The box of a table's first row.
+FIRST_BOX: Position = {"x": 16, "y": 52}
 NARROW = {"width": 390, "height": 844}
 Open = Callable[..., Page]
 
@@ -146,6 +148,44 @@ def test_an_import_is_opened_from_the_history(open_page: Open) -> None:
     expect(page).to_have_url(re.compile(r"/imports\?run=1$"))
     page.get_by_role("link", name="All imports").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Imports")
+    expect(page).to_have_url(re.compile("/imports$"))
+    choose(page, "Clinic", "Clinic 3")
+    expect(page).to_have_url(re.compile("clinic="))
+    page.get_by_test_id("stDataFrame").last.click(position=FIRST_BOX)
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"Import \d"))
+    expect(page).to_have_url(re.compile(r"/imports\?.*clinic=Clinic\+3"))
+
+
+def test_a_record_is_found_and_opened_in_three_clicks(open_page: Open, standin: StandIn) -> None:
+    """From the overview: the menu, the record that was found by its id, and its contact data."""
+    record = standin.table.records()[7]
+    page = open_page()
+    page.get_by_role("link", name="Data quality", exact=True).click()
+    page.get_by_label("Find a record", exact=True).fill(record.id)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=re.compile(f"^{record.id} · In, since import")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Record {record.id}")
+    expect(page).to_have_url(re.compile(rf"/quality\?record={record.id}$"))
+    expect(page.get_by_text("***@example.com")).to_be_visible()
+    page.get_by_role("button", name="Show contact data").click()
+    expect(page.get_by_text(str(record.cells["Email"]))).to_be_visible()
+    page.get_by_role("link", name="Data quality").last.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Data quality")
+
+
+def test_a_pressed_row_opens_its_clinic(open_page: Open) -> None:
+    """And the way back leads to all of them, not into the same row again."""
+    page = open_page("/clinics?period=Last+year")
+    choose(page, "Period", "Custom")
+    settle(page)
+    page.get_by_test_id("stDataFrame").first.click(position=FIRST_BOX)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clinic 0")
+    expect(page).to_have_url(re.compile(r"/clinics\?.*clinic=Clinic\+0"))
+    expect(page).to_have_url(re.compile("period=Custom"))
+    page.get_by_role("link", name="All clinics").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clinics")
+    settle(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Clinics")
 
 
 def test_the_schedule_is_paused_and_resumed(open_page: Open) -> None:

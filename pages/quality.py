@@ -1,0 +1,272 @@
+"""Data quality: which records are not in the figures, and why; one record's own view by `?record=`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import lookup, masking, readable, samples, ui, words
+from core.readable import CONTACT_NAMES, MENDING, REASONS
+from core.records import Column
+from core.rules import Ruleset, decide
+
+OPEN, RESOLVED = "Open", "Resolved"
+MOST_FOUND = 50
+TYPED = "recTyped"
+
+
+def address_of(external_id: str) -> str | None:
+    """Where Airtable shows the record."""
+    base = None if settings.demo else settings.airtable_base_id
+    return readable.record_address(base, settings.airtable_table_name, external_id)
+
+
+# Find a record
+
+
+def find() -> None:
+    """Type an Airtable id or a User ID, read whether it is in."""
+    typed = st.text_input(
+        "Find a record",
+        key="find",
+        placeholder="Airtable record id or address, or User ID",
+        max_chars=600,
+        help="Tells whether a record is in the figures, since which import, or why not.",
+    )
+    wanted = readable.sought(typed)
+    if wanted:
+        tell(wanted)
+
+
+def tell(wanted: str) -> None:
+    """What is known of the records with this Airtable id or User ID, in a line each."""
+    conversations, rejections = known(wanted)
+    for row in rejections:
+        line(row["external_id"], rejected_words(row), ":material/block:")
+    for row in conversations:
+        line(row["external_id"], *conversation_words(row))
+    if not conversations and not rejections:
+        unknown(wanted)
+    elif len(conversations) >= MOST_FOUND:
+        st.caption(f"The newest {MOST_FOUND} are shown.")
+
+
+def known(wanted: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Conversations and rejections of an Airtable id or User ID; a resolved one says nothing beside a row."""
+    column = settings.columns[Column.USER_ID]
+    conversations = ui.ask_now(lookup.conversations, wanted, MOST_FOUND)
+    rejections = ui.ask_now(lookup.rejections_of, wanted, column, MOST_FOUND)
+    current = [row for row in rejections if row["resolved_at"] is None]
+    return conversations, current or ([] if conversations else rejections[:1])
+
+
+def line(external_id: str, told: str, icon: str) -> None:
+    """One record in a line that leads to its own view."""
+    ui.link("quality", f"**{ui.plain(external_id)}** · {told}", icon, record=external_id)
+
+
+def rejected_words(row: Mapping[str, Any]) -> str:
+    """Why a rejected record is not in."""
+    if row["resolved_at"] is not None:
+        return (
+            f"Not in: it was rejected, and Airtable no longer has it ({ui.told_moment(row['resolved_at'])})."
+        )
+    return (
+        f"Not in, since import {row['import_id']}: {lower(REASONS[row['reason']])}. {MENDING[row['reason']]}"
+    )
+
+
+def conversation_words(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Since when a conversation is in, with its icon."""
+    if row["deleted_at"] is not None:
+        told = f"Not in, since import {row['last_import_id']}: Airtable no longer has it, or it was rejected."
+        return told, ":material/delete:"
+    when = f"Counted on {words.day(row['local_date'])} for {ui.plain(row['clinic'])}"
+    return f"In, since import {row['first_import_id']}. {when}.", ":material/check_circle:"
+
+
+def unknown(wanted: str) -> None:
+    """No import has read such a record: what may be the reason."""
+    as_of = ui.told_moment(view.standing.as_of)
+    where = "the demo's table" if settings.demo else f"the table {settings.airtable_table_name}"
+    shown = f" and its view {settings.airtable_view}" if settings.airtable_view else ""
+    st.warning(
+        f"No import has read {ui.plain(wanted)}. The data are as of {as_of}, and come from "
+        f"{ui.plain(where + shown)} alone. If it is newer, import the changes; if it is in another table or "
+        "view, it is not counted. Capital and small letters are different ones.",
+        icon=":material/search_off:",
+    )
+
+
+def lower(sentence: str) -> str:
+    """A sentence in the middle of another one."""
+    return sentence[0].lower() + sentence[1:]
+
+
+# One record
+
+
+def one(external_id: str) -> None:
+    """A record's own view; its contact data stay hidden until an operator opens them."""
+    ui.link("quality", "Data quality", ":material/arrow_back:")
+    st.title(f"Record {ui.plain(external_id)}", anchor=False)
+    conversations, rejections = (
+        [row for row in rows if row["external_id"] == external_id] for rows in known(external_id)
+    )
+    if not conversations and not rejections:
+        unknown(external_id)
+        return
+    address = address_of(external_id)
+    with st.container(horizontal=True):
+        if address is not None:
+            st.link_button("Open in Airtable", address, icon=":material/open_in_new:")
+        opened = ui.opened_contact(external_id)
+    for row in rejections:
+        rejected(row, opened=opened)
+    for row in conversations:
+        conversation(row, opened=opened)
+
+
+def rejected(row: Mapping[str, Any], *, opened: bool) -> None:
+    """Why a record is not in, with its cells."""
+    st.warning(rejected_words(row), icon=":material/block:")
+    ui.link("imports", f"Import {row['import_id']}", ":material/sync:", run=str(row["import_id"]))
+    cells = masking.cells(row["cells"], settings.columns, masked=not opened)
+    frame = pd.DataFrame({"Cell": list(cells), "Holds": [ui.plain(cell) for cell in cells.values()]})
+    st.table(frame, border="horizontal", hide_index=True)
+
+
+def conversation(row: Mapping[str, Any], *, opened: bool) -> None:
+    """What a record became."""
+    told, icon = conversation_words(row)
+    (st.info if row["deleted_at"] else st.success)(told, icon=icon)
+    for name, label in (("first_import_id", "Came with"), ("last_import_id", "Last changed by")):
+        ui.link("imports", f"{label} import {row[name]}", ":material/sync:", run=str(row[name]))
+    contact = ui.ask_now(lookup.contact, row["external_id"])
+    facts = {
+        "Took place": f"{ui.told_moment(row['occurred_at'])} ({lower(date_words(row))})",
+        "Clinic": row["clinic"],
+        "Automation": row["automation"],
+        "Engaged": "Yes" if row["engaged"] else "No",
+        "Lead": "Yes" if row["lead_created"] else "No",
+        "Booking": booking_words(row),
+    }
+    for name, column in CONTACT_NAMES.items():
+        value = contact.get(name)
+        label = "Booking cell" if column is Column.BOOKING else column.value
+        facts[label] = (value if opened else masking.MASKS[column](value)) if value else words.NOTHING
+    frame = pd.DataFrame({"What": list(facts), "Becomes": [ui.plain(fact) for fact in facts.values()]})
+    st.table(frame, border="horizontal", hide_index=True)
+
+
+def date_words(row: Mapping[str, Any]) -> str:
+    """Where the conversation's moment comes from."""
+    return readable.DATE_STATUSES[row["date_status"]]
+
+
+def booking_words(row: Mapping[str, Any]) -> str:
+    """Whether it makes a booking, and why not."""
+    if row["booked"]:
+        return f"Yes, {ui.told_moment(row['booked_for'])}" if row["booked_for"] else "Yes, without a date"
+    years = ", ".join(settings.booking_years)
+    return f"No: its cell names no year of {years}" if row["booking_of_another_year"] else "No"
+
+
+# Rejected records
+
+
+def rejected_records(counts: Mapping[str, tuple[int, int]]) -> None:
+    """By reason, with what to mend."""
+    total = sum(now for now, _ in counts.values())
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.header("Rejected records", anchor=False, width="content")
+        if total:
+            ui.try_again_button()
+    state = st.radio("State", [OPEN, RESOLVED], key="state", bind="query-params", horizontal=True)
+    if state == OPEN and not total:
+        st.success("No record is rejected now: all that was read is in.", icon=":material/verified:")
+    for reason in REASONS:
+        now, before = counts.get(reason, (0, 0))
+        count = now if state == OPEN else before
+        if count:
+            with st.expander(f"**{words.number(count)}** {REASONS[reason]}", expanded=state == OPEN):
+                of_reason(reason, resolved=state == RESOLVED)
+
+
+def of_reason(reason: str, *, resolved: bool) -> None:
+    """The records of one reason; a pressed row opens the record."""
+    if not resolved:
+        st.markdown(f"{MENDING[reason]} The next import reads what was changed.")
+    rows = ui.ask_now(lookup.rejections, reason, resolved=resolved, limit=ui.ROWS_SHOWN)
+    frame = pd.DataFrame(
+        {
+            "external_id": [row["external_id"] for row in rows],
+            "cells": [shown_cells(row) for row in rows],
+            "rejected_at": [row["rejected_at"] for row in rows],
+            "resolved_at": [row["resolved_at"] for row in rows],
+            "import_id": [row["import_id"] for row in rows],
+            "address": [address_of(row["external_id"]) for row in rows],
+        }
+    )
+    useless = {"cells"} if resolved else {"resolved_at"}
+    shown = readable.records(
+        frame.drop(columns=list(useless | ({"address"} if settings.demo else set()))), ui.told_moment
+    )
+    title = f"Rejected, {lower(REASONS[reason])}"
+    links = {"Open in Airtable": st.column_config.LinkColumn(display_text="Open")}
+    ui.pick(title, shown, [row["external_id"] for row in rows], links)
+
+
+def shown_cells(row: Mapping[str, Any]) -> str:
+    """The record's cells in one text, masked."""
+    cells = masking.cells(row["cells"], settings.columns)
+    return words.listed(f"{name}: {cell}" for name, cell in cells.items())
+
+
+# Rule tester
+
+
+def rule_tester() -> None:
+    """Type cells, see what the rules make of them; nothing of it is kept."""
+    st.header("Try the rules", anchor=False)
+    st.caption(
+        f"Type cells as they stand in Airtable. Bookings are those of {', '.join(settings.booking_years)}; "
+        f"times without a zone are taken as in {view.zone}. What you type is not kept."
+    )
+    left, right = st.columns(2)
+    with left, st.container(horizontal=True):
+        typed = {
+            name: st.text_input(name, key=f"cell-{column.name}", width=240)
+            for column, name in settings.columns.items()
+        }
+    record = {"id": TYPED, "createdTime": view.now.isoformat(), "fields": typed}
+    ruleset = Ruleset(settings.columns, settings.booking_years, settings.timezone)
+    decided = samples.as_json(decide(record, ruleset))
+    with right:
+        if not any(cell.strip() for cell in typed.values()):
+            st.info("Clinic and User ID at least make a conversation.", icon=":material/edit:")
+        elif decided["status"] == "rejected":
+            st.warning(
+                f"It would be rejected: {lower(REASONS[str(decided['reason'])])}.", icon=":material/block:"
+            )
+        else:
+            st.success("It would be in the figures.", icon=":material/check_circle:")
+            frame = readable.result(decided)
+            frame["Becomes"] = frame["Becomes"].map(ui.plain)
+            st.table(frame, border="horizontal", hide_index=True)
+
+
+view = ui.view()
+settings = view.settings
+wanted = readable.sought(st.query_params.get(ui.RECORD, ""))
+if wanted:
+    one(wanted)
+    st.stop()
+
+ui.heading("Data quality", "Which records are not in the figures, and why?")
+counts = ui.ask_now(lookup.rejection_counts)
+if counts or not ui.unfilled(view):
+    find()
+    rejected_records(counts)
+rule_tester()
