@@ -19,6 +19,7 @@ from tests.support.comparison import COMPARED, LEFT_OUT, differences
 from tests.support.imports import COLUMNS, ZONE, Importing, counters, importing
 from tests.support.postgres import Postgres
 from tests.support.standin import START, StandIn, conversations, is_page, unauthorized
+from tests.support.waiting import until
 
 DATA_TABLES = (
     *("clients", "locations", "automations", "location_automations", "customers"),
@@ -69,6 +70,27 @@ def test_unchanged_import_writes_nothing(product: Importing) -> None:
     assert incremental.status is Status.SUCCEEDED
     assert row_versions(product) == before
     assert not product.row(again.import_id)["changed_data"]
+
+
+def test_the_server_counts_no_write_either(product: Importing) -> None:
+    """PostgreSQL's own statistics show no write in any data table for an import that changed nothing."""
+
+    def written() -> dict[str, int]:
+        """Writes by table; a session's own are there once it has left."""
+        others = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        until(lambda: not product.rows(others), "the import's session leaves")
+        rows = product.rows(
+            "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS writes FROM pg_stat_user_tables"
+            " WHERE relname = ANY(%s)",
+            list(DATA_TABLES),
+        )
+        return {row["relname"]: row["writes"] for row in rows}
+
+    product.full()
+    before = written()
+    assert before["conversations"] >= 250
+    product.full()
+    assert written() == before
 
 
 def test_incremental_equals_after_edits_of_every_kind(
