@@ -18,7 +18,7 @@ from core.errors import DatabaseError, ProductError, UsageError
 from core.importer import Ended, Import, Order
 from core.reports import Report, Run
 from core.runs import Mode, Status, Trigger
-from core.server import require_guard
+from core.server import configure_log, require_guard
 from core.service import Service
 from core.settings import ROOT, Settings
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         # A stopped process leaves as one that was interrupted: with what it has started taken down again.
         with _handled(signal.default_int_handler, signal.SIGTERM):
             known = settings.from_environment()
-            _configure_log(known)
+            configure_log(known, terminal=False)
             return int(VERBS[chosen.verb](known, chosen))
     except ProductError as error:
         return _refuse(error)
@@ -75,15 +75,6 @@ def _limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:  # noqa: PLR2004 (spec, section 6)
         raise argparse.ArgumentTypeError("give a number from 1 to 100")
     return int(text)
-
-
-def _configure_log(known: Settings) -> None:
-    try:
-        log.configure(known.log_dir, terminal=False)
-    except OSError as error:
-        raise UsageError(
-            f"LOG_DIR: {known.log_dir} cannot be written ({error.strerror}). Name another folder."
-        ) from None
 
 
 def _refuse(error: ProductError) -> int:

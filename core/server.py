@@ -108,7 +108,7 @@ def _open_or_exit(address: Address, leaving: "_Leaving") -> Service:
         known = settings.from_environment()
         require_guard(known, address.host)
         require_receivers(known)
-        _configure_log(known)
+        configure_log(known, terminal=True)
         service = Service(known)
         leaving.service = service
         service.__enter__()
@@ -121,9 +121,14 @@ def _open_or_exit(address: Address, leaving: "_Leaving") -> Service:
     return service
 
 
-def _configure_log(known: Settings) -> None:
+def configure_log(known: Settings, *, terminal: bool) -> None:
+    """Open the log files, and write readable lines to the terminal where wanted.
+
+    Raises:
+        SettingsError: LOG_DIR cannot be written.
+    """
     try:
-        logs.configure(known.log_dir, terminal=True)
+        logs.configure(known.log_dir, terminal=terminal)
     except OSError as error:
         raise SettingsError(
             f"LOG_DIR: {known.log_dir} cannot be written ({error.strerror}). Name another folder."
