@@ -439,5 +439,5 @@ def test_a_stopped_server_leaves_nothing(protocol: Protocol, capfd: pytest.Captu
         server.stop()
         with pytest.raises(requests.ConnectionError):
             session.get(f"{url}{PATH}", headers=GIVEN_HEADERS, timeout=5)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # a thread of a test before may end meanwhile
     assert capfd.readouterr() == ("", "")
