@@ -98,8 +98,6 @@ READ_OTHER_TABLES = text("""
     )
 """)
 
-READ_DATA_VERSION = text("SELECT coalesce(max(id), 0) FROM import_logs WHERE changed_data")
-
 # A heartbeat without jobs is the last word of a server that has stopped.
 READ_SCHEDULER = text("""
     SELECT s.paused, s.changed_by, s.changed_at, h.seen_at, h.timezone, h.jobs
@@ -204,11 +202,6 @@ def holds_other_tables(connection: Connection) -> bool:
 def has_imports(connection: Connection) -> bool:
     """Whether any import has ever begun here; false also where the tables are not made yet."""
     return has_tables(connection) and bool(connection.scalar(READ_HAS_IMPORTS))
-
-
-def data_version(connection: Connection) -> int:
-    """The last import that changed data: what caches of figures are keyed by."""
-    return int(connection.scalar(READ_DATA_VERSION) or 0)
 
 
 def scheduler(connection: Connection, alive_since: datetime) -> RowMapping:

@@ -331,11 +331,6 @@ def record_address(base: str | None, table: str, external_id: str) -> str | None
     return f"{AIRTABLE}/{quote(base, safe='')}/{quote(table, safe='')}/{external_id}"
 
 
-def state_of(conversation: Mapping[str, Any]) -> str:
-    """Whether a conversation counts, in a few words."""
-    return "No: deleted" if conversation["deleted_at"] else "Yes"
-
-
 def result(decided: Mapping[str, object]) -> pd.DataFrame:
     """What the rules make of a record, as text (core.samples.as_json)."""
     told = {
