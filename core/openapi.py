@@ -53,8 +53,8 @@ class Operation(Generic[Call]):
 
 
 def is_api(path: str) -> bool:
-    """Whether a path is the API's: `/api` itself, or anything under it."""
-    return path == API or path.startswith(f"{API}/")
+    """Whether a path is the API's: `/api` or anything under it, however many slashes it begins with."""
+    return f"/{path.lstrip('/')}/".startswith(f"{API}/")
 
 
 def document(operations: Sequence[Operation[Any]], people: People, version: str) -> dict[str, Any]:

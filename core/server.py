@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sqlalchemy import RowMapping
 
@@ -145,9 +145,10 @@ def _exit(error: ProductError) -> NoReturn:
 
 
 class _Leaving:
-    """SIGTERM and SIGINT: the import is interrupted at once, and the process gone in time.
+    """SIGTERM and SIGINT: the import is interrupted at once, and the process gone in time, with exit code 0.
 
-    The web server waits for open answers without limit, and ends the lifespan only afterwards.
+    The web server waits for open answers without limit, and ends the lifespan only afterwards. Only a process
+    that could not put its things away says by its code that it was killed.
     """
 
     def __init__(self) -> None:
@@ -177,8 +178,13 @@ class _Leaving:
             return
         self._number = number
         self._asked.set()
-        if number in self._before:
-            self._before[number](number, frame)
+        handler = self._before.get(number)
+        web_server: Any = getattr(handler, "__self__", None)
+        if hasattr(web_server, "should_exit"):
+            # uvicorn's handler would raise the signal again once all is put away, as if nobody had heard it.
+            web_server.should_exit = True
+        elif handler is not None:
+            handler(number, frame)
 
     def _see_to_it(self) -> None:
         self._asked.wait()
@@ -194,7 +200,7 @@ class _Leaving:
         if not self._reached.wait(LEAVE_SECONDS):
             self.service.close()
             logs.close()
-            os._exit(128 + self._number)
+            os._exit(0)
 
 
 def _announce(service: Service, address: Address) -> None:

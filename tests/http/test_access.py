@@ -155,7 +155,9 @@ def test_a_program_names_no_origin() -> None:
 # API_TOKEN
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/import/status", "/api/nothing", "/api/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/import/status", "/api/nothing", "/api/openapi.json", "//api/x"]
+)
 @pytest.mark.parametrize("peer", [LOCAL_PEER, REMOTE_PEER])
 def test_the_token_opens_the_api_from_anywhere(path: str, peer: str) -> None:
     """With API_TOKEN every /api call needs it, and nothing else opens it: no cookie, no local peer."""

@@ -267,7 +267,7 @@ STRANGE_PATHS = (
         "/api/x\ny",
         "/api/\\x",
     ),
-    *("/api/\ud800", "/api/C:/x"),
+    *("/api/\ud800", "/api/C:/x", "//api", "//api/import/status", "///api/x"),
 )
 
 

@@ -150,7 +150,10 @@ def test_a_server_works_before_anybody_comes_and_is_gone_when_told(
         assert re.search(ready, server.said, re.MULTILINE)
         with server.session():
             assert server.end(signal.SIGINT) < 10
+        assert server.process.returncode == 0  # a person's stop is no failure
         assert "Traceback" not in server.complained
+        assert "Abort" not in server.complained
+        assert "You can now view" not in server.said  # Streamlit's own greeting
         assert '"event": "server_stopped"' in (tmp_path / "logs" / "combined.log").read_text()
     with psycopg.connect(database_url) as connection:
         held = connection.execute("SELECT status, trigger, triggered_by FROM import_logs").fetchall()
@@ -170,6 +173,7 @@ def test_a_signal_in_the_middle_of_an_import(database_url: str, source: StandIn,
                     b"POST /api/import/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
                 )
                 assert server.end(signal.SIGTERM) < 8
+                assert server.process.returncode == 0
             assert connection.execute(statement).fetchall() == [(100, "interrupted")]
 
 
