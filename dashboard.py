@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from core import access, api, server, ui  # noqa: F401 (what pages import is loaded before the first visitor)
+from core import access, api, emptiness, frame, panels, server  # noqa: F401 (what pages import is loaded before the first visitor)
 
 
 def address() -> server.Address:

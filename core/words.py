@@ -11,6 +11,7 @@ NOTHING = "–"
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
+MARKDOWN = frozenset("\\`*_{}[]<>()#+-.!|~$:&\"'")
 
 
 def number(count: int | None) -> str:
@@ -113,3 +114,8 @@ def bucket(start: date, unit: Unit) -> str:
 def listed(parts: Iterable[str]) -> str:
     """Parts one after the other, separated by a middle dot."""
     return " · ".join(part for part in parts if part)
+
+
+def plain(text: str) -> str:
+    """Text from the data, so that no character of it is taken for Markdown."""
+    return "".join(f"\\{mark}" if mark in MARKDOWN else mark for mark in text)

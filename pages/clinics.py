@@ -6,9 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import charts, figures, periods, readable, silence, ui, words
+from core import charts, figures, grids, panels, periods, readable, silence, visit, words
+from core.emptiness import empty
 from core.figures import Filters
+from core.links import ALL_CLINICS, go, link, link_to
 from core.periods import Period, Unit
+from core.questions import ask
 
 MOST_NAMED = 5
 MEASURES = ("conversations", "bookings", "leads", "engaged")
@@ -16,17 +19,17 @@ MEASURES = ("conversations", "bookings", "leads", "engaged")
 
 def courses() -> tuple[Unit, pd.DataFrame]:
     """Every clinic's course over the period, by a unit that fits it, without what is not over yet."""
-    extent = ui.ask(figures.extent, view.filters)
+    extent = ask(figures.extent, view.filters)
     unit = periods.fitting_unit(extent.first or view.today, extent.last or view.today)
-    course = ui.ask(figures.clinic_series, view.filters, unit)
-    return unit, course[~course["start"].isin(list(ui.unfinished(course, unit)))]
+    course = ask(figures.clinic_series, view.filters, unit)
+    return unit, course[~course["start"].isin(list(view.unfinished(course, unit)))]
 
 
 def silences() -> pd.DataFrame:
     """How long each clinic has been quiet, whatever the period; dates to come are not counted."""
     until = Period(None, view.as_of_day)
-    days = ui.ask(figures.active_days, view.filters.within(until), silence.WINDOW)
-    return readable.silence(days, ui.ask(figures.extent, Filters(until)).last)
+    days = ask(figures.active_days, view.filters.within(until), silence.WINDOW)
+    return readable.silence(days, ask(figures.extent, Filters(until)).last)
 
 
 def quiet_words(quiet: int) -> str:
@@ -41,13 +44,13 @@ def everyone() -> None:
     """The table of clinics; a pressed row opens the clinic."""
     compared = periods.before(view.filters.period)
     against = f"Changes are from {words.span(compared)}." if compared else ""
-    ui.heading("Clinics", "Which clinic does how, and which has fallen silent?", against)
-    if ui.empty(view):
+    panels.heading("Clinics", "Which clinic does how, and which has fallen silent?", against)
+    if empty(view):
         return
     quiet = silences()
     warn(quiet)
-    clinics = ui.ask(figures.by_clinic, view.filters)
-    earlier = ui.ask(figures.by_clinic, view.filters.within(compared)) if compared else None
+    clinics = ask(figures.by_clinic, view.filters)
+    earlier = ask(figures.by_clinic, view.filters.within(compared)) if compared else None
     unit, course = courses()
     table = readable.clinics(clinics, earlier, course)
     known = clinics if earlier is None else pd.concat([clinics, earlier]).drop_duplicates("id")
@@ -59,10 +62,12 @@ def everyone() -> None:
         readable.COURSE: st.column_config.LineChartColumn(y_min=0, width="small"),
         readable.CHANGE: st.column_config.NumberColumn(format="%+.1f"),
     }
-    picked = ui.grid("Clinics", table, drawn, on_select="rerun", selection_mode="single-row", key="clinics")
-    ui.save("Clinics", table.drop(columns=readable.COURSE))
+    picked = grids.draw(
+        "Clinics", table, drawn, on_select="rerun", selection_mode="single-row", key="clinics"
+    )
+    grids.save("Clinics", table.drop(columns=readable.COURSE))
     for index in picked.selection.rows:
-        ui.go("clinics", {"clinic": list(known["name"])[index]})
+        go("clinics", {"clinic": list(known["name"])[index]})
     newest(quiet)
 
 
@@ -71,7 +76,7 @@ def warn(quiet: pd.DataFrame) -> None:
     found = readable.rows(quiet[quiet["silent"]])
     if not found:
         return
-    named = [f"{ui.plain(row.name)} ({quiet_words(row.quiet)})" for row in found[:MOST_NAMED]]
+    named = [f"{words.plain(row.name)} ({quiet_words(row.quiet)})" for row in found[:MOST_NAMED]]
     more = f" and {words.number(len(found) - MOST_NAMED)} more" if len(found) > MOST_NAMED else ""
     st.warning(
         f"Silent, though conversations usually come daily: {', '.join(named)}{more}.",
@@ -94,8 +99,8 @@ def newest(quiet: pd.DataFrame) -> None:
             "Silent": ["Yes" if silent else "No" for silent in quiet["silent"]],
         }
     )
-    ui.grid("Newest conversation of each clinic", shown)
-    ui.save("Newest conversations", shown)
+    grids.draw("Newest conversation of each clinic", shown)
+    grids.save("Newest conversations", shown)
 
 
 # One clinic
@@ -103,21 +108,21 @@ def newest(quiet: pd.DataFrame) -> None:
 
 def one(name: str) -> None:
     """A clinic's own view: its totals, its course, what it uses, and its newest conversations."""
-    ui.link_to("clinics", "All clinics", ":material/arrow_back:", clinic=ui.ALL_CLINICS)
+    link_to("clinics", "All clinics", ":material/arrow_back:", clinic=ALL_CLINICS)
     compared = periods.before(view.filters.period)
     against = f"Changes are from {words.span(compared)}." if compared else ""
-    ui.heading(ui.plain(name), "How this clinic does.", against)
-    if ui.empty(view):
+    panels.heading(words.plain(name), "How this clinic does.", against)
+    if empty(view):
         return
     warn_of_one()
-    extent = ui.ask(figures.extent, view.filters)
+    extent = ask(figures.extent, view.filters)
     unit = periods.fitting_unit(extent.first or view.today, extent.last or view.today)
-    course = ui.ask(figures.series, view.filters, unit)
-    unfinished = ui.unfinished(course, unit)
+    course = ask(figures.series, view.filters, unit)
+    unfinished = view.unfinished(course, unit)
     cards(course, unit, unfinished, compared)
-    ui.link("rates", "See its rates in detail", ":material/trending_up:")
+    link("rates", "See its rates in detail", ":material/trending_up:")
     drawn(course, unit, unfinished)
-    ui.behind("Its newest conversations", view.filters, "conversations")
+    panels.behind("Its newest conversations", view.filters, "conversations")
 
 
 def warn_of_one() -> None:
@@ -133,12 +138,12 @@ def warn_of_one() -> None:
 
 def cards(course: pd.DataFrame, unit: Unit, unfinished: set[date], compared: Period | None) -> None:
     """The four totals."""
-    total = ui.ask(figures.totals, view.filters)
-    earlier = ui.ask(figures.totals, view.filters.within(compared)) if compared else None
+    total = ask(figures.totals, view.filters)
+    earlier = ask(figures.totals, view.filters.within(compared)) if compared else None
     whole = course[~course["start"].isin(list(unfinished))]
     for column, measure in zip(st.columns(4), MEASURES, strict=True):
         with column:
-            ui.card(measure, total, earlier, whole, unit)
+            panels.card(measure, total, earlier, whole, unit)
 
 
 def drawn(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
@@ -148,18 +153,18 @@ def drawn(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
     left, right = st.columns(2)
     with left:
         figure = charts.conversations(course, unit, unfinished)
-        ui.chart(f"Conversations by {unit}", figure, table, f"Hatched:{hint}" if hint else "")
+        panels.chart(f"Conversations by {unit}", figure, table, f"Hatched:{hint}" if hint else "")
     with right:
         figure = charts.rates(course, unit, unfinished)
-        ui.chart(
+        panels.chart(
             f"Rates by {unit}, in percent of conversations", figure, table, f"Hollow:{hint}" if hint else ""
         )
     st.header("By automation", anchor=False)
-    automations: Any = ui.ask(figures.by_automation, view.filters)
-    ui.grid("By automation", readable.counted(automations, {"name": "Automation"}))
+    automations: Any = ask(figures.by_automation, view.filters)
+    grids.draw("By automation", readable.counted(automations, {"name": "Automation"}))
 
 
-view = ui.view()
+view = visit.view()
 chosen = st.session_state["clinic"]
 if view.filters.client is None:
     everyone()

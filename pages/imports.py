@@ -6,12 +6,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import charts, figures, loglines, readable, ui, words
+from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
 from core.figures import Standing
+from core.links import go, link
+from core.palette import RESULTS
+from core.questions import ask_now
 from core.readable import COUNTERS, MODES, TRIGGERS
 
 RUNS, SLOTS, LINES = 500, 200, 200
 NO_RUN = "–"
+JOBS: Mapping[str, str] = {"import": "Changes", "reconcile": "Everything"}
+# What a result is called; missed and paused are what becomes of slots.
+RESULT_NAMES = {name: ink.label for name, ink in RESULTS.items() if name not in {"missed", "paused"}}
 
 
 def panel(standing: Standing) -> None:
@@ -20,13 +26,13 @@ def panel(standing: Standing) -> None:
         running, progress = standing.running, standing.report.progress
         if running is None:
             st.header("No import is running", anchor=False)
-            for run in ui.ask_now(figures.runs, 1):
+            for run in ask_now(figures.runs, 1):
                 st.caption("The last one:")
-                ui.import_link(run)
+                outcome.line(run)
             return
         st.header(f"Import {running['id']} is running", anchor=False)
-        st.caption(f"{MODES[running['mode']]}. Started by: {ui.plain(readable.starter({**running}))}.")
-        st.progress(ui.progress_share(standing), text=ui.progress_words(standing))
+        st.caption(f"{MODES[running['mode']]}. Started by: {words.plain(readable.starter({**running}))}.")
+        st.progress(outcome.share(standing), text=outcome.progress(standing))
         numbers = {
             "Records": words.number(progress.records if progress else 0),
             "A second": words.number(round(progress.records_per_second)) if progress else NO_RUN,
@@ -35,7 +41,7 @@ def panel(standing: Standing) -> None:
         for column, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
             column.metric(name, value)
         if running["cancel_requested_by"]:
-            st.caption(f"{ui.plain(running['cancel_requested_by'])} asked it to stop.")
+            st.caption(f"{words.plain(running['cancel_requested_by'])} asked it to stop.")
 
 
 def schedule(standing: Standing) -> None:
@@ -44,15 +50,28 @@ def schedule(standing: Standing) -> None:
         beat, jobs = standing.beat, standing.report.scheduler.jobs
         if beat["paused"]:
             st.header("The schedule is paused", anchor=False)
-            st.caption(f"By {ui.plain(beat['changed_by'])}, {ui.told_moment(beat['changed_at'])}.")
+            st.caption(f"By {words.plain(beat['changed_by'])}, {view.told(beat['changed_at'])}.")
         else:
             st.header("Next imports", anchor=False)
             for job in jobs:
                 told = words.soon(job.next_run, view.now, view.zone)
-                st.markdown(f"{ui.JOBS.get(job.id, job.id)}: **{told}**")
+                st.markdown(f"{JOBS.get(job.id, job.id)}: **{told}**")
             if not jobs:
                 st.caption("No server keeps the schedule just now.")
-        ui.schedule_button(paused=bool(beat["paused"]))
+        actions.schedule_button(paused=bool(beat["paused"]))
+
+
+def several(label: str, options: Mapping[str, str], key: str) -> list[str]:
+    """A choice of several, kept in the address; nothing chosen means all."""
+    picked = st.multiselect(
+        label,
+        list(options),
+        placeholder="All",
+        format_func=options.__getitem__,
+        key=key,
+        bind="query-params",
+    )
+    return picked or list(options)
 
 
 def choose(rows: list[dict[str, Any]]) -> None:
@@ -61,34 +80,34 @@ def choose(rows: list[dict[str, Any]]) -> None:
         st.caption("No import is like that.")
         return
     st.caption("Press a row's box to open the import.")
-    shown = readable.runs(rows, ui.told_moment)
-    picked = ui.grid("All imports", shown, on_select="rerun", selection_mode="single-row")
-    ui.save("Imports", shown)
+    shown = readable.runs(rows, view.told)
+    picked = grids.draw("All imports", shown, on_select="rerun", selection_mode="single-row")
+    grids.save("Imports", shown)
     for index in picked.selection.rows:
-        ui.go("imports", run=str(rows[index]["id"]))
+        go("imports", run=str(rows[index]["id"]))
 
 
 def one(import_id: int) -> None:
     """An import's own view."""
-    ui.link("imports", "All imports", ":material/arrow_back:")
-    run = ui.ask_now(figures.run, import_id)
+    link("imports", "All imports", ":material/arrow_back:")
+    run = ask_now(figures.run, import_id)
     if run is None:
         st.warning(f"There is no import {import_id}.", icon=":material/search_off:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(f"Import {import_id}", anchor=False, width="content")
-        ui.result_badge(run["status"])
+        outcome.badge(run["status"])
     st.markdown(
-        f"{MODES[run['mode']]}. Started by: {ui.plain(readable.starter(run))}, "
-        f"{ui.told_moment(run['started_at'])}, took {words.duration(readable.seconds(run))}, "
+        f"{MODES[run['mode']]}. Started by: {words.plain(readable.starter(run))}, "
+        f"{view.told(run['started_at'])}, took {words.duration(readable.seconds(run))}, "
         f"{words.number(run['pages'])} pages in {words.number(run['batches'])} batches."
     )
     if run["notes"]:
-        st.info(ui.plain(run["notes"]), icon=":material/sticky_note_2:")
+        st.info(words.plain(run["notes"]), icon=":material/sticky_note_2:")
     for error in run["errors"]:
-        st.error(ui.plain(error["message"]), icon=":material/error:")
+        st.error(words.plain(error["message"]), icon=":material/error:")
     if run["status"] == "running":
-        ui.live(panel)
+        live.show(panel)
     counters(run)
     refused(run)
     details(run)
@@ -108,7 +127,7 @@ def counters(run: Mapping[str, Any]) -> None:
         if run["conversations"] is None:
             st.caption("It left no totals.")
             return
-        before = ui.ask_now(figures.earlier_totals, run["id"])
+        before = ask_now(figures.earlier_totals, run["id"])
         st.table(readable.change_of_totals(before, run), border="horizontal", hide_index=True)
 
 
@@ -122,22 +141,22 @@ def refused(run: Mapping[str, Any]) -> None:
         "table and view are right. If they are really gone, allow it: all is read again, and what is absent "
         "is deleted."
     )
-    ui.allow_deletion_button()
-    ui.records("Refused deletions", ui.ask_now(figures.refused_deletions, run["id"], ui.ROWS_SHOWN))
+    actions.allow_deletion_button()
+    grids.records("Refused deletions", ask_now(figures.refused_deletions, run["id"], grids.ROWS_SHOWN))
 
 
 def details(run: Mapping[str, Any]) -> None:
     """Rejected records and log lines."""
-    rejected = ui.ask_now(figures.rejected, run["id"], ui.ROWS_SHOWN)
+    rejected = ask_now(figures.rejected, run["id"], grids.ROWS_SHOWN)
     with st.expander(f"Rejected records ({words.number(len(rejected))})"):
-        ui.records(f"Rejected by import {run['id']}", rejected)
+        grids.records(f"Rejected by import {run['id']}", rejected)
     lines = loglines.of_import(view.settings.log_dir, run["id"], LINES)
     with st.expander(f"Log lines ({words.number(len(lines))})"):
         st.caption(f"The last {LINES} at most, from `{loglines.FILE}`.")
-        ui.grid("Log lines", loglines.table(lines))
+        grids.draw("Log lines", loglines.table(lines))
 
 
-view = ui.view()
+view = visit.view()
 wanted = st.query_params.get("run", "")
 if wanted.isdecimal():
     one(int(wanted))
@@ -145,39 +164,39 @@ if wanted.isdecimal():
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     with st.container(width="content"):
-        ui.heading("Imports", "What ran, what runs, and what comes next.")
+        panels.heading("Imports", "What ran, what runs, and what comes next.")
     with st.container(horizontal=True, width="content"):
-        ui.import_buttons()
+        actions.import_buttons()
 left, right = st.columns([3, 2])
 with left:
-    ui.live(panel)
+    live.show(panel)
 with right:
-    ui.live(schedule)
+    live.show(schedule)
 
-runs = ui.ask_now(figures.runs, RUNS)
-slots = ui.ask_now(figures.slots, SLOTS)
+runs = ask_now(figures.runs, RUNS)
+slots = ask_now(figures.slots, SLOTS)
 if not runs:
     st.info("Nothing is imported yet.", icon=":material/info:")
     st.stop()
 
-ui.chart(
+panels.chart(
     "Imports by start, and the seconds they took",
     charts.timeline(runs, slots, view.zone),
-    readable.runs(runs, ui.told_moment),
+    readable.runs(runs, view.told),
     "A mark for each result. Slots of the schedule that did not run stand on the base line.",
 )
 if not slots.empty:
     with st.expander(f"Slots that did not run ({words.number(len(slots))})"):
-        ui.grid("Slots that did not run", readable.missed(slots, ui.told_moment))
+        grids.draw("Slots that did not run", readable.missed(slots, view.told))
 
 st.header("All imports", anchor=False)
 left, middle, right = st.columns(3)
 with left:
-    results = ui.results()
+    results = several("Result", RESULT_NAMES, "result")
 with middle:
-    modes = ui.several("Reads", MODES, "mode")
+    modes = several("Reads", MODES, "mode")
 with right:
-    triggers = ui.several("Started by", TRIGGERS, "trigger")
+    triggers = several("Started by", TRIGGERS, "trigger")
 choose(
     [run for run in runs if run["status"] in results and run["mode"] in modes and run["trigger"] in triggers]
 )

@@ -1,34 +1,66 @@
 """Overview: is it fresh, complete, and how are we doing?"""
 
+import pandas as pd
 import streamlit as st
 
-from core import charts, figures, periods, readable, ui, words
+from core import actions, charts, figures, outcome, panels, periods, questions, readable, visit, words
+from core.emptiness import empty
+from core.links import link, link_to
 from core.periods import Unit
+from core.questions import ask, ask_now
 
 # A rate of fewer conversations than this says little about a clinic.
 ENOUGH = 30
 SHOWN = 5
 DAYS_IN_CARD = 45
 
-view = ui.view()
+
+def validation_line() -> None:
+    """The validation in one line, with a link to its page."""
+    report = questions.validation()
+    off = [metric for metric in report.metrics if not metric.ok]
+    found = len(report.inconsistencies)
+    if not report.metrics:
+        told, icon = "No totals are expected", ":material/help:"
+    elif off:
+        names = ", ".join(
+            f"{readable.COUNT_NAMES[metric.metric].lower()} {words.signed(metric.difference)}"
+            for metric in off
+        )
+        told, icon = f"Totals not as expected: {names}", ":material/warning:"
+    else:
+        told, icon = "Totals as expected", ":material/verified:"
+    odd = f"{found} {'things look' if found != 1 else 'thing looks'} odd" if found else "nothing odd"
+    link("validation", words.listed((told, odd)), icon)
+
+
+def ranking(clinics: pd.DataFrame) -> None:
+    """Clinics by booking rate, each leading to its rates."""
+    for row in readable.rows(clinics):
+        told = f"**{words.rate(row.bookings, row.conversations)}**"
+        counts = words.share(row.bookings, row.conversations)
+        link_to("rates", f"{told} · {counts} · {words.plain(row.name)}", clinic=row.name)
+
+
+view = visit.view()
 compared = periods.before(view.filters.period)
 against = f"Changes are from {words.span(compared)}." if compared else ""
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     with st.container(width="content"):
-        ui.heading("Overview", "What came in, and what became of it.", against)
+        panels.heading("Overview", "What came in, and what became of it.", against)
     with st.container(horizontal=True, width="content"):
-        ui.import_buttons()
+        actions.import_buttons()
 
-if ui.empty(view):
+if empty(view):
     st.stop()
 
-total = ui.ask(figures.totals, view.filters)
-earlier = ui.ask(figures.totals, view.filters.within(compared)) if compared else None
-days = ui.ask(figures.series, view.filters, Unit.DAY)
-weeks = ui.ask(figures.series, view.filters, Unit.WEEK)
-clinics = ui.ask(figures.by_clinic, view.filters)
+total = ask(figures.totals, view.filters)
+earlier = ask(figures.totals, view.filters.within(compared)) if compared else None
+days = ask(figures.series, view.filters, Unit.DAY)
+weeks = ask(figures.series, view.filters, Unit.WEEK)
+clinics = ask(figures.by_clinic, view.filters)
 
-open_days, open_weeks = ui.unfinished(days, Unit.DAY), ui.unfinished(weeks, Unit.WEEK)
+open_days, open_weeks = view.unfinished(days, Unit.DAY), view.unfinished(weeks, Unit.WEEK)
 # Few days are shown one by one; what is not over yet would end the line in a fall.
 unit = Unit.DAY if len(days) <= DAYS_IN_CARD else Unit.WEEK
 course, unfinished = (days, open_days) if unit is Unit.DAY else (weeks, open_weeks)
@@ -37,20 +69,20 @@ whole = course[~course["start"].isin(list(unfinished))]
 columns = st.columns(4)
 for column, measure in zip(columns, ("conversations", "bookings", "leads", "engaged"), strict=True):
     with column:
-        ui.card(measure, total, earlier, whole, unit)
-ui.validation_line()
+        panels.card(measure, total, earlier, whole, unit)
+validation_line()
 
 left, right = st.columns(2)
 years = ", ".join(view.settings.booking_years)
 with left:
-    ui.chart(
+    panels.chart(
         "Conversations by day",
         charts.conversations(days, Unit.DAY, open_days),
         readable.counted(days, {"start": "Day"}),
         "Hatched: a day that is not over yet." if open_days else "Each conversation on its own date.",
     )
 with right:
-    ui.chart(
+    panels.chart(
         "Rates by week, in percent of conversations",
         charts.rates(weeks, Unit.WEEK, open_weeks),
         readable.counted(weeks, {"start": "Week from"}),
@@ -66,14 +98,14 @@ listed = min(SHOWN, (len(ranked) + 1) // 2)
 best, worst, recent = st.columns(3)
 with best:
     st.header("Highest booking rates", anchor=False)
-    ui.ranking(ranked.iloc[::-1].head(listed))
+    ranking(ranked.iloc[::-1].head(listed))
 with worst:
     st.header("Lowest booking rates", anchor=False)
-    ui.ranking(ranked.head(min(listed, len(ranked) // 2)))
+    ranking(ranked.head(min(listed, len(ranked) // 2)))
 with recent:
     st.header("Last imports", anchor=False)
-    for run in ui.ask_now(figures.runs, SHOWN):
-        ui.import_link(run)
+    for run in ask_now(figures.runs, SHOWN):
+        outcome.line(run)
 st.caption(
     f"Booking rates: among the {words.number(len(ranked))} clinics with {ENOUGH} conversations or more."
 )

@@ -6,7 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import lookup, masking, readable, samples, ui, words
+from core import actions, grids, lookup, masking, panels, readable, samples, visit, words
+from core.emptiness import unfilled
+from core.links import RECORD, link
+from core.questions import ask_now
 from core.readable import CONTACT_NAMES, MENDING, REASONS
 from core.records import Column
 from core.rules import Ruleset, decide
@@ -55,23 +58,21 @@ def tell(wanted: str) -> None:
 def known(wanted: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Conversations and rejections of an Airtable id or User ID; a resolved one says nothing beside a row."""
     column = settings.columns[Column.USER_ID]
-    conversations = ui.ask_now(lookup.conversations, wanted, MOST_FOUND)
-    rejections = ui.ask_now(lookup.rejections_of, wanted, column, MOST_FOUND)
+    conversations = ask_now(lookup.conversations, wanted, MOST_FOUND)
+    rejections = ask_now(lookup.rejections_of, wanted, column, MOST_FOUND)
     current = [row for row in rejections if row["resolved_at"] is None]
     return conversations, current or ([] if conversations else rejections[:1])
 
 
 def line(external_id: str, told: str, icon: str) -> None:
     """One record in a line that leads to its own view."""
-    ui.link("quality", f"**{ui.plain(external_id)}** · {told}", icon, record=external_id)
+    link("quality", f"**{words.plain(external_id)}** · {told}", icon, record=external_id)
 
 
 def rejected_words(row: Mapping[str, Any]) -> str:
     """Why a rejected record is not in."""
     if row["resolved_at"] is not None:
-        return (
-            f"Not in: it was rejected, and Airtable no longer has it ({ui.told_moment(row['resolved_at'])})."
-        )
+        return f"Not in: it was rejected, and Airtable no longer has it ({view.told(row['resolved_at'])})."
     return (
         f"Not in, since import {row['import_id']}: {lower(REASONS[row['reason']])}. {MENDING[row['reason']]}"
     )
@@ -82,19 +83,19 @@ def conversation_words(row: Mapping[str, Any]) -> tuple[str, str]:
     if row["deleted_at"] is not None:
         told = f"Not in, since import {row['last_import_id']}: Airtable no longer has it, or it was rejected."
         return told, ":material/delete:"
-    when = f"Counted on {words.day(row['local_date'])} for {ui.plain(row['clinic'])}"
+    when = f"Counted on {words.day(row['local_date'])} for {words.plain(row['clinic'])}"
     return f"In, since import {row['first_import_id']}. {when}.", ":material/check_circle:"
 
 
 def unknown(wanted: str) -> None:
     """No import has read such a record: what may be the reason."""
-    as_of = ui.told_moment(view.standing.as_of)
+    as_of = view.told(view.standing.as_of)
     where = "the demo's table" if settings.demo else f"the table {settings.airtable_table_name}"
     shown = f" and its view {settings.airtable_view}" if settings.airtable_view else ""
     st.warning(
-        f"No import has read {ui.plain(wanted)}. The data are as of {as_of}, and come from "
-        f"{ui.plain(where + shown)} alone. If it is newer, import the changes; if it is in another table or "
-        "view, it is not counted. Capital and small letters are different ones.",
+        f"No import has read {words.plain(wanted)}. The data are as of {as_of}, and come from "
+        f"{words.plain(where + shown)} alone. If it is newer, import the changes; if it is in another table "
+        "or view, it is not counted. Capital and small letters are different ones.",
         icon=":material/search_off:",
     )
 
@@ -109,8 +110,8 @@ def lower(sentence: str) -> str:
 
 def one(external_id: str) -> None:
     """A record's own view; its contact data stay hidden until an operator opens them."""
-    ui.link("quality", "Data quality", ":material/arrow_back:")
-    st.title(f"Record {ui.plain(external_id)}", anchor=False)
+    link("quality", "Data quality", ":material/arrow_back:")
+    st.title(f"Record {words.plain(external_id)}", anchor=False)
     conversations, rejections = (
         [row for row in rows if row["external_id"] == external_id] for rows in known(external_id)
     )
@@ -121,7 +122,7 @@ def one(external_id: str) -> None:
     with st.container(horizontal=True):
         if address is not None:
             st.link_button("Open in Airtable", address, icon=":material/open_in_new:")
-        opened = ui.opened_contact(external_id)
+        opened = actions.opened_contact(external_id)
     for row in rejections:
         rejected(row, opened=opened)
     for row in conversations:
@@ -131,9 +132,9 @@ def one(external_id: str) -> None:
 def rejected(row: Mapping[str, Any], *, opened: bool) -> None:
     """Why a record is not in, with its cells."""
     st.warning(rejected_words(row), icon=":material/block:")
-    ui.link("imports", f"Import {row['import_id']}", ":material/sync:", run=str(row["import_id"]))
+    link("imports", f"Import {row['import_id']}", ":material/sync:", run=str(row["import_id"]))
     cells = masking.cells(row["cells"], settings.columns, masked=not opened)
-    frame = pd.DataFrame({"Cell": list(cells), "Holds": [ui.plain(cell) for cell in cells.values()]})
+    frame = pd.DataFrame({"Cell": list(cells), "Holds": [words.plain(cell) for cell in cells.values()]})
     st.table(frame, border="horizontal", hide_index=True)
 
 
@@ -142,10 +143,10 @@ def conversation(row: Mapping[str, Any], *, opened: bool) -> None:
     told, icon = conversation_words(row)
     (st.info if row["deleted_at"] else st.success)(told, icon=icon)
     for name, label in (("first_import_id", "Came with"), ("last_import_id", "Last changed by")):
-        ui.link("imports", f"{label} import {row[name]}", ":material/sync:", run=str(row[name]))
-    contact = ui.ask_now(lookup.contact, row["external_id"])
+        link("imports", f"{label} import {row[name]}", ":material/sync:", run=str(row[name]))
+    contact = ask_now(lookup.contact, row["external_id"])
     facts = {
-        "Took place": f"{ui.told_moment(row['occurred_at'])} ({lower(date_words(row))})",
+        "Took place": f"{view.told(row['occurred_at'])} ({lower(date_words(row))})",
         "Clinic": row["clinic"],
         "Automation": row["automation"],
         "Engaged": "Yes" if row["engaged"] else "No",
@@ -156,7 +157,7 @@ def conversation(row: Mapping[str, Any], *, opened: bool) -> None:
         value = contact.get(name)
         label = "Booking cell" if column is Column.BOOKING else column.value
         facts[label] = (value if opened else masking.MASKS[column](value)) if value else words.NOTHING
-    frame = pd.DataFrame({"What": list(facts), "Becomes": [ui.plain(fact) for fact in facts.values()]})
+    frame = pd.DataFrame({"What": list(facts), "Becomes": [words.plain(fact) for fact in facts.values()]})
     st.table(frame, border="horizontal", hide_index=True)
 
 
@@ -168,7 +169,7 @@ def date_words(row: Mapping[str, Any]) -> str:
 def booking_words(row: Mapping[str, Any]) -> str:
     """Whether it makes a booking, and why not."""
     if row["booked"]:
-        return f"Yes, {ui.told_moment(row['booked_for'])}" if row["booked_for"] else "Yes, without a date"
+        return f"Yes, {view.told(row['booked_for'])}" if row["booked_for"] else "Yes, without a date"
     years = ", ".join(settings.booking_years)
     return f"No: its cell names no year of {years}" if row["booking_of_another_year"] else "No"
 
@@ -182,7 +183,7 @@ def rejected_records(counts: Mapping[str, tuple[int, int]]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.header("Rejected records", anchor=False, width="content")
         if total:
-            ui.try_again_button()
+            actions.try_again_button()
     state = st.radio("State", [OPEN, RESOLVED], key="state", bind="query-params", horizontal=True)
     if state == OPEN and not total:
         st.success("No record is rejected now: all that was read is in.", icon=":material/verified:")
@@ -198,7 +199,7 @@ def of_reason(reason: str, *, resolved: bool) -> None:
     """The records of one reason; a pressed row opens the record."""
     if not resolved:
         st.markdown(f"{MENDING[reason]} The next import reads what was changed.")
-    rows = ui.ask_now(lookup.rejections, reason, resolved=resolved, limit=ui.ROWS_SHOWN)
+    rows = ask_now(lookup.rejections, reason, resolved=resolved, limit=grids.ROWS_SHOWN)
     frame = pd.DataFrame(
         {
             "external_id": [row["external_id"] for row in rows],
@@ -211,11 +212,11 @@ def of_reason(reason: str, *, resolved: bool) -> None:
     )
     useless = {"cells"} if resolved else {"resolved_at"}
     shown = readable.records(
-        frame.drop(columns=list(useless | ({"address"} if settings.demo else set()))), ui.told_moment
+        frame.drop(columns=list(useless | ({"address"} if settings.demo else set()))), view.told
     )
     title = f"Rejected, {lower(REASONS[reason])}"
     links = {"Open in Airtable": st.column_config.LinkColumn(display_text="Open")}
-    ui.pick(title, shown, [row["external_id"] for row in rows], links)
+    grids.pick(title, shown, [row["external_id"] for row in rows], links)
 
 
 def shown_cells(row: Mapping[str, Any]) -> str:
@@ -253,20 +254,20 @@ def rule_tester() -> None:
         else:
             st.success("It would be in the figures.", icon=":material/check_circle:")
             frame = readable.result(decided)
-            frame["Becomes"] = frame["Becomes"].map(ui.plain)
+            frame["Becomes"] = frame["Becomes"].map(words.plain)
             st.table(frame, border="horizontal", hide_index=True)
 
 
-view = ui.view()
+view = visit.view()
 settings = view.settings
-wanted = readable.sought(st.query_params.get(ui.RECORD, ""))
+wanted = readable.sought(st.query_params.get(RECORD, ""))
 if wanted:
     one(wanted)
     st.stop()
 
-ui.heading("Data quality", "Which records are not in the figures, and why?")
-counts = ui.ask_now(lookup.rejection_counts)
-if counts or not ui.unfilled(view):
+panels.heading("Data quality", "Which records are not in the figures, and why?")
+counts = ask_now(lookup.rejection_counts)
+if counts or not unfilled(view):
     find()
     rejected_records(counts)
 rule_tester()

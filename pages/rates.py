@@ -5,10 +5,13 @@ from datetime import date
 
 import streamlit as st
 
-from core import charts, figures, periods, readable, ui, words
+from core import charts, figures, panels, periods, readable, visit, words
+from core.emptiness import empty
 from core.figures import CLINICS_IN_MULTIPLES
+from core.links import link_to
 from core.palette import RATES
 from core.periods import Period, Unit
+from core.questions import ask
 
 AUTOMATIC = "Fitting"
 UNITS = {"Day": Unit.DAY, "Week": Unit.WEEK, "Month": Unit.MONTH}
@@ -16,9 +19,9 @@ SMALL = 320  # pixels; three in a row of a wide screen, one in a narrow one
 # A rate of fewer conversations than this says little; such clinics are left out of the small charts' scale.
 ENOUGH = 20
 
-view = ui.view()
-ui.heading("Rates", "Bookings, leads and engagement, in percent of conversations.")
-if ui.empty(view):
+view = visit.view()
+panels.heading("Rates", "Bookings, leads and engagement, in percent of conversations.")
+if empty(view):
     st.stop()
 
 with st.container(horizontal=True):
@@ -31,22 +34,22 @@ with st.container(horizontal=True):
         bind="query-params",
         horizontal=True,
     )
-extent = ui.ask(figures.extent, view.filters)
+extent = ask(figures.extent, view.filters)
 unit = UNITS.get(by) or periods.fitting_unit(extent.first or view.today, extent.last or view.today)
 rate_name = RATES[measure]
 
-total = ui.ask(figures.totals, view.filters)
-course = ui.ask(figures.series, view.filters, unit)
-clinics = ui.ask(figures.by_clinic, view.filters)
-automations = ui.ask(figures.by_automation, view.filters)
-hours = ui.ask(figures.by_hour, view.filters)
+total = ask(figures.totals, view.filters)
+course = ask(figures.series, view.filters, unit)
+clinics = ask(figures.by_clinic, view.filters)
+automations = ask(figures.by_automation, view.filters)
+hours = ask(figures.by_hour, view.filters)
 steps = Unit.WEEK if unit is Unit.DAY else unit
-multiples = ui.ask(figures.clinic_series, view.filters, steps)
-unfinished = ui.unfinished(course, unit)
+multiples = ask(figures.clinic_series, view.filters, steps)
+unfinished = view.unfinished(course, unit)
 
 left, right = st.columns([5, 3])
 with left:
-    point = ui.chart(
+    point = panels.chart(
         f"Rates by {unit}, in percent of conversations",
         charts.rates(course, unit, unfinished),
         readable.counted(course, {"start": f"{unit.capitalize()} from"}),
@@ -57,20 +60,20 @@ with left:
         key=f"course-{unit}",
     )
 with right:
-    ui.chart(
+    panels.chart(
         "From conversation to booking",
         charts.funnel(total),
         readable.funnel(total),
         "Counts, and their share of conversations.",
     )
-for picked in ui.selected_points(point)[:1]:
+for picked in panels.selected_points(point)[:1]:
     start = date.fromisoformat(str(picked["x"])[:10])
     within = periods.overlap(Period(start, periods.following(start, unit) - periods.DAY), view.filters.period)
-    ui.behind(f"Conversations of {words.span(within)}", view.filters.within(within), "conversations")
+    panels.behind(f"Conversations of {words.span(within)}", view.filters.within(within), "conversations")
 
 left, right = st.columns(2)
 with left:
-    bar = ui.chart(
+    bar = panels.chart(
         f"{rate_name} by clinic",
         charts.rates_by_name(clinics, measure, total),
         readable.counted(clinics, {"name": "Clinic"}),
@@ -81,22 +84,22 @@ with left:
         key=f"clinics-{measure}",
     )
 with right:
-    ui.chart(
+    panels.chart(
         f"{rate_name} by automation",
         charts.rates_by_name(automations, measure, total),
         readable.counted(automations, {"name": "Automation"}),
         "Dashed: all together.",
     )
-    ui.chart(
+    panels.chart(
         f"{rate_name} by weekday and hour",
         charts.hours(hours, measure),
         readable.counted(readable.named_hours(hours), {"weekday": "Weekday", "hour": "Hour"}),
         f"In {view.zone}. Blank: fewer than {charts.ENOUGH_AN_HOUR} conversations.",
     )
-for picked in ui.selected_points(bar)[:1]:
+for picked in panels.selected_points(bar)[:1]:
     client = int(picked["customdata"][1])
     name = clinics.set_index("id")["name"][client]
-    ui.behind(f"Newest {measure} of {name}", replace(view.filters, client=client), measure)
+    panels.behind(f"Newest {measure} of {name}", replace(view.filters, client=client), measure)
 
 largest = clinics.head(CLINICS_IN_MULTIPLES)
 st.header(f"{rate_name} of the {len(largest)} largest clinics", anchor=False)
@@ -107,7 +110,7 @@ with st.container(horizontal=True):
         own = multiples[multiples["id"] == clinic.id]
         with st.container(border=True, width=SMALL):
             count, of = getattr(clinic, measure), clinic.conversations
-            ui.link_to("rates", ui.plain(clinic.name), clinic=clinic.name)
+            link_to("rates", words.plain(clinic.name), clinic=clinic.name)
             st.caption(f"**{words.rate(count, of)}** · {words.share(count, of)}")
             figure = charts.multiple(own, measure, steps, top)
             st.plotly_chart(

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core import __version__, loglines, readable, ui, words
+from core import __version__, actions, grids, live, loglines, panels, questions, readable, visit, words
 from core.figures import Standing
 from core.settings import variables
 
@@ -12,21 +12,21 @@ LINES = 500
 
 def health(standing: Standing) -> None:
     """Each part, whether it works, and what there is to know of it."""
-    st.table(readable.parts(ui.health(), standing, ui.told_moment), border="horizontal", hide_index=True)
+    st.table(readable.parts(questions.health(), standing, view.told), border="horizontal", hide_index=True)
 
 
 def connection() -> None:
     """Ask Airtable for one page, and check each column."""
     st.header("Connection to Airtable", anchor=False)
-    st.caption(f"Source: {ui.plain(view.settings.source)}.")
-    report = ui.connection_test()
+    st.caption(f"Source: {words.plain(view.settings.source)}.")
+    report = actions.connection_test()
     if report is None:
         return
     if report.ok:
         latency = words.duration((report.latency_ms or 0) / 1000)
         st.success(f"Airtable answered in {latency}; every column is there.", icon=":material/check_circle:")
     else:
-        st.error(ui.plain(report.message or ""), icon=":material/error:")
+        st.error(words.plain(report.message or ""), icon=":material/error:")
     if report.fields or report.missing_fields:
         columns = readable.columns(view.settings.columns, report)
         st.table(columns, border="horizontal", hide_index=True)
@@ -49,13 +49,13 @@ def logs() -> None:
         return
     shown = loglines.table(lines[::-1], of_all=True)
     st.caption(f"The newest {words.number(len(lines))} lines, newest first, from `{view.settings.log_dir}`.")
-    ui.grid("Log lines", shown)
-    ui.save("Log lines", shown)
+    grids.draw("Log lines", shown)
+    grids.save("Log lines", shown)
 
 
-view = ui.view()
-ui.heading("System", "Is every part at work, and what do the logs say?")
-ui.live(health)
+view = visit.view()
+panels.heading("System", "Is every part at work, and what do the logs say?")
+live.show(health)
 connection()
 logs()
 
@@ -65,5 +65,5 @@ st.caption(
     "A change takes effect at the next start."
 )
 known = readable.settings(variables(view.settings))
-ui.grid("Settings in force", known)
-ui.save("Settings in force", known)
+grids.draw("Settings in force", known)
+grids.save("Settings in force", known)

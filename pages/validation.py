@@ -2,20 +2,22 @@
 
 import streamlit as st
 
-from core import charts, figures, queries, readable, ui, words
+from core import charts, figures, grids, panels, queries, questions, readable, visit, words
+from core.emptiness import unfilled
+from core.questions import ask, ask_now
 from core.rules import SEEDED_AUTOMATIONS, name_key
 
 RUNS = 200
 
-view = ui.view()
-ui.heading("Validation", "Do the totals agree with what is expected, and what in the data is odd?")
-if ui.unfilled(view):
+view = visit.view()
+panels.heading("Validation", "Do the totals agree with what is expected, and what in the data is odd?")
+if unfilled(view):
     st.stop()
 
 settings = view.settings
-report = ui.validation()
-totals = ui.ask(queries.totals, settings.expected_as_of)
-course = ui.ask_now(figures.course, RUNS)
+report = questions.validation()
+totals = ask(queries.totals, settings.expected_as_of)
+course = ask_now(figures.course, RUNS)
 
 off = [readable.COUNT_NAMES[metric.metric].lower() for metric in report.metrics if not metric.ok]
 if not report.metrics:
@@ -38,9 +40,9 @@ for found in report.inconsistencies:
     with st.expander(f"**{words.number(found.count)}** {readable.INCONSISTENCIES[found.code]}"):
         st.write(found.message)
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
-        records = ui.ask_now(figures.behind, found.code, settings.booking_years, seeded, ui.ROWS_SHOWN)
+        records = ask_now(figures.behind, found.code, settings.booking_years, seeded, grids.ROWS_SHOWN)
         if records is not None:
-            ui.records(readable.INCONSISTENCIES[found.code], records)
+            grids.records(readable.INCONSISTENCIES[found.code], records)
 
 st.header("Totals, import by import", anchor=False)
 st.caption("As each import left them. Dashed: what is expected.")
@@ -49,8 +51,8 @@ columns = st.columns(2)
 for place, measure in enumerate(("conversations", "bookings", "leads", "engaged")):
     known = course.dropna(subset=measure)
     with columns[place % 2]:
-        ui.chart(
+        panels.chart(
             readable.COUNT_NAMES[measure],
             charts.course(known, measure, expected.get(measure), view.zone),
-            readable.course(known, measure, expected.get(measure), ui.told_moment),
+            readable.course(known, measure, expected.get(measure), view.told),
         )

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from core import ui
+from core import words
 from tests.support.site import Site, said
 
 NEWEST = date(2025, 12, 31)
@@ -109,4 +109,4 @@ def test_a_clinics_name_is_no_markup(site: Site) -> None:
     """Nor may it break the page."""
     site.change("UPDATE clients SET name = '*Bold* $x$ :red[y]' WHERE name = 'Clinic 1'")
     app = site.visit("clinics", clinic="*Bold* $x$ :red[y]")
-    assert app.title[0].value == ui.plain("*Bold* $x$ :red[y]")
+    assert app.title[0].value == words.plain("*Bold* $x$ :red[y]")

