@@ -2,7 +2,8 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check --no-input
+PIP_QUIETLY := -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(PYTHON) $(PIP_QUIETLY)
 CORE := $(PYTHON) -m core
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 # One made with another Python, or left unfinished, is made anew.
@@ -12,6 +13,8 @@ COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11
 
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+# What imports are measured against, in an environment of its own.
+PEERS := .bench/peers/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -89,15 +92,16 @@ browser: ## find a Chromium for the tests, or install it
 	echo "The tests need a browser: install the package chromium, or set CHROMIUM to its program." >&2; \
 	exit 1
 
-bench: $(DEV) ## measure imports and figures
-	@exec $(PYTHON) -m tests.benchmarks
+bench: $(DEV) $(PEERS) ## measure imports, figures and pages; ONLY="full unchanged" and ROUNDS=2 make it short
+	@exec $(PYTHON) -m tests.benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(HUGE),--huge)
 
 lock: $(DEV) ## write the lock files anew from the .in files
 	@$(COMPILE) requirements.in --output-file requirements.txt
 	@$(COMPILE) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+	@$(COMPILE) tests/benchmarks/peers/requirements.in --output-file tests/benchmarks/peers/requirements.txt
 
 clean: ## remove the environment and caches; data, logs and .env stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
 	find core pages migrations tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment
@@ -123,5 +127,13 @@ $(RUN): requirements.txt $(PYTHON)
 $(DEV): requirements-dev.txt $(RUN)
 	@echo "Installing what tests and checks need besides; once…"
 	@$(PIP) install --require-hashes --no-deps --requirement requirements-dev.txt
+	@touch $@
+	@echo "Installed."
+
+$(PEERS): tests/benchmarks/peers/requirements.txt $(PYTHON)
+	@echo "Installing what imports are measured against; once…"
+	@$(PYTHON) -m venv --clear .bench/peers
+	@.bench/peers/bin/python $(PIP_QUIETLY) install \
+		--require-hashes --no-deps --requirement tests/benchmarks/peers/requirements.txt
 	@touch $@
 	@echo "Installed."

@@ -1,52 +1,64 @@
-"""How fast imports and figures are, on the demo's records: `make bench`. Compare runs of one machine only."""
+"""Measure imports, figures and pages: `make bench`, or `python -m tests.benchmarks full --rounds 3`.
 
-import statistics
+Each round measures everything that was chosen once, so that what disturbs the machine meets all alike. The
+table goes to standard output, progress to standard error; docs/benchmarks.md says what each line means.
+"""
+
+import argparse
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from core import queries, settings
-from core.control import Control
-from core.importer import Order
-from core.runs import Mode, Trigger
-from core.service import Service
-from tests.support.postgres import new_folder
+from tests.benchmarks import imports, machine, memory, processes
+from tests.benchmarks.checks import Result, Sample, exit_code, table
+from tests.benchmarks.stage import Measure, Stage, say
 
-REPETITIONS = 20
-QUESTIONS = (("four totals", queries.totals), ("what they lead to", queries.extent))
+ROUNDS = 5
+MEASURES = {measure.name: measure for measure in (*imports.MEASURES, *processes.MEASURES, *memory.MEASURES)}
 
 
-def main() -> None:
-    """Import the demo twice, then ask for figures; each measure is a line."""
-    with new_folder() as folder:
-        known = settings.load({"DATA_DIR": str(folder / "data")}, Path("/nonexistent"))
-        with Service(known) as service:
-            service.prepare()
-            service.seed()
-            show("full import, all new", seconds(lambda: full_import(service)))
-            show("full import, nothing changed", seconds(lambda: full_import(service)))
-            for name, question in QUESTIONS:
-                took = [seconds(partial(service.ask, question)) for _ in range(REPETITIONS)]
-                show(name, statistics.median(took))
+def main() -> int:
+    """Measure what the command line names; answers the exit code."""
+    given = arguments()
+    began = time.monotonic()
+    with Stage() as stage:
+        told = machine.described(stage.postgres.admin_url)
+        say(told)
+        results = measured(stage, [MEASURES[name] for name in given.names], given.rounds)
+    sys.stdout.write(f"{told} Rounds: {given.rounds}.\n\n{table(results)}\n")
+    say(f"Took {time.monotonic() - began:,.0f} s.")
+    return exit_code(results)
 
 
-def full_import(service: Service) -> None:
-    """One full import to its end."""
-    service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "cli:bench"), Control()).run()
+def arguments() -> argparse.Namespace:
+    """What to measure, and how often."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in MEASURES]
+    if unknown:
+        parser.error(f"no such measure: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    given.names = given.names or list(MEASURES)
+    return given
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def measured(stage: Stage, measures: Sequence[Measure], rounds: int) -> list[Result]:
+    """Rounds over all measures, interleaved."""
+    with ExitStack() as stack:
+        prepared = []
+        for measure in measures:
+            say(f"preparing {measure.name}: {measure.about}")
+            prepared.append(stack.enter_context(measure.prepared(stage)))
+        samples: list[list[Sample]] = [[] for _ in measures]
+        for number in range(rounds):
+            for measure, sample, taken in zip(measures, prepared, samples, strict=True):
+                taken.append(sample())
+                told = ", ".join(f"{name} {value:.3f}" for name, value in taken[-1].items())
+                say(f"round {number + 1} of {rounds}, {measure.name}: {told}")
+    return [Result(measure.checks, taken) for measure, taken in zip(measures, samples, strict=True)]
 
 
-def show(name: str, took: float) -> None:
-    """One line of the result."""
-    sys.stdout.write(f"{name:30} {took * 1000:10,.1f} ms\n")
-
-
-main()
+if __name__ == "__main__":  # the source's own process imports this file again
+    sys.exit(main())
