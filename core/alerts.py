@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from core.clock import Clock
 from core.database import ALERT_LOCK, OWNER
 from core.log import Log
+from core.queries import STILL_STANDS
 from core.runs import Status
 from core.validation import Metric
 
@@ -66,10 +67,10 @@ class Due:
     message: str | None
 
 
-READ_LAST_RUN = text("""
+READ_LAST_RUN = text(f"""
     SELECT id, status, errors FROM import_logs
-    WHERE status IN ('succeeded', 'partial', 'failed') ORDER BY id DESC LIMIT 1
-""")
+    WHERE status IN ('succeeded', 'partial', 'failed') AND {STILL_STANDS} ORDER BY id DESC LIMIT 1
+""")  # noqa: S608 (a constant of core.queries)
 
 # One process at a time tells; another one leaves it to that one.
 TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:owner, :key)")

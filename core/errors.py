@@ -173,6 +173,16 @@ class StoppedError(ProductError):
         super().__init__("Stopped.")
 
 
+class SlotLostError(ProductError):
+    """A slot of the schedule is not this process's to do any more: another one told it as missed."""
+
+    code = "slot_lost"
+
+    def __init__(self) -> None:
+        """The message is for the log: whoever told it catches up."""
+        super().__init__("Another process has told this slot as missed, and catches up.")
+
+
 class LostRunError(ProductError):
     """Another process has declared this run ended, or begun another; its row stays as it is."""
 

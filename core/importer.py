@@ -13,13 +13,13 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from core import listings, queries, runs, store
+from core import listings, queries, runs, slots, store
 from core.airtable import PATIENCE, Page, Patience, Reader, ReadingState
 from core.batches import Batches
 from core.clock import Clock
 from core.control import Control, EndingError
 from core.database import explanation
-from core.errors import LostRunError, ProductError, SourceMismatchError
+from core.errors import LostRunError, ProductError, SlotLostError, SourceMismatchError
 from core.fingerprint import changed, fingerprint
 from core.hold import PATIENCE_SECONDS, Hold
 from core.listings import Listing, Source
@@ -52,6 +52,8 @@ class Order:
     allow_mass_delete: bool = False
     only_rejected: bool = False
     """Read the open rejected records alone; where a full import is due, that reads them too."""
+    slot_at: datetime | None = None
+    """The slot that this import does; one that was told as missed meanwhile is not done any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Import:
         Raises:
             ImportRunningError: another import holds the lock.
             SourceMismatchError: the database holds another source; nothing was written.
+            SlotLostError: the order's slot was told as missed; nothing was written.
             DatabaseError: PostgreSQL refuses or cannot be reached.
         """
         try:
@@ -174,8 +177,17 @@ class Import:
             notes=" ".join(part for part in (self._order.notes, reason) if part) or None,
             fingerprint=marks,
             allow_mass_delete=self._order.allow_mass_delete,
+            only_rejected=self._only_rejected,
         )
         self.import_id = runs.begin(connection, begin, self._progress.as_json())
+        slot_at = self._order.slot_at
+        if slot_at is not None and not slots.done_by(connection, slot_at, self.import_id):
+            raise SlotLostError
+
+    @property
+    def _only_rejected(self) -> bool:
+        """Whether it reads nothing else; where a full import is due, it does."""
+        return self._order.only_rejected and self._since is not None
 
     def _outcome(self) -> tuple[Status, list[dict[str, str]]]:
         """Do the work; what ends it early becomes a status and an entry for people."""
@@ -216,7 +228,7 @@ class Import:
     def _listings(self, since: datetime) -> list[Listing]:
         """What an incremental import reads: what changed, and records that were rejected, by id."""
         source = self._plant.source
-        if self._order.only_rejected:
+        if self._only_rejected:
             return listings.by_id(source, self._asked(queries.open_rejected_ids))
         again = listings.by_id(source, self._asked(queries.database_error_ids))
         return [listings.changed_since(source, since), *again]
@@ -370,7 +382,7 @@ class Import:
 
     def _reached(self) -> datetime | None:
         """The watermark that a success leaves; one that did not read what changed keeps the one before."""
-        if self._order.only_rejected and self._since is not None:
+        if self._only_rejected:
             return self._since
         return self._source_started_at and self._source_started_at - OVERLAP
 

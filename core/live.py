@@ -32,12 +32,8 @@ def show(part: Callable[[Standing], None]) -> None:
 
 def _mark(standing: Standing) -> tuple[object, ...]:
     """What makes the whole page another one when it changes."""
-    running, ended = standing.running, standing.last_ended
-    return (
-        running["id"] if running else None,
-        ended["id"] if ended else None,
-        bool(standing.beat["paused"]),
-    )
+    running = standing.running
+    return (running["id"] if running else standing.version, bool(standing.beat["paused"]))
 
 
 def until_up() -> None:

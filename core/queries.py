@@ -77,7 +77,16 @@ READ_CONVERSATION_IDS = text("""
 READ_HISTORY = text("SELECT * FROM import_logs ORDER BY id DESC LIMIT :limit")
 READ_RUN = text("SELECT * FROM import_logs WHERE id = :id")
 READ_LAST_COMPLETED = text("SELECT * FROM import_logs WHERE status = 'succeeded' ORDER BY id DESC LIMIT 1")
-READ_LAST_ENDED = text("SELECT * FROM import_logs WHERE status <> 'running' ORDER BY id DESC LIMIT 1")
+
+# Trying rejected records again reads nothing else, so a success of it makes up for such tries alone: how
+# the import of all the others ended still stands.
+STILL_STANDS = """
+    NOT (only_rejected AND id <= coalesce(
+        (SELECT max(id) FROM import_logs WHERE only_rejected AND status = 'succeeded'), 0))
+"""
+READ_LAST_ENDED = text(f"""
+    SELECT * FROM import_logs WHERE status <> 'running' AND {STILL_STANDS} ORDER BY id DESC LIMIT 1
+""")  # noqa: S608 (a constant above)
 
 # A row that says `running` runs only while somebody holds the lock.
 READ_RUNNING = text(f"""
@@ -114,7 +123,8 @@ READ_SLOT_MISSED = text("""
     SELECT EXISTS (
         SELECT FROM scheduler_slots
         WHERE state = 'missed' AND slot_at > coalesce(
-            (SELECT started_at FROM import_logs WHERE status = 'succeeded' ORDER BY id DESC LIMIT 1),
+            (SELECT started_at FROM import_logs WHERE status = 'succeeded' AND NOT only_rejected
+             ORDER BY id DESC LIMIT 1),
             '-infinity')
     )
 """)
@@ -175,7 +185,7 @@ def last_completed(connection: Connection) -> RowMapping | None:
 
 
 def last_ended(connection: Connection) -> RowMapping | None:
-    """The newest import that ended in whatever way."""
+    """The newest import that ended in whatever way and that no later one has made up for."""
     return connection.execute(READ_LAST_ENDED).mappings().first()
 
 

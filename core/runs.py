@@ -62,6 +62,7 @@ class Begin:
     notes: str | None
     fingerprint: str
     allow_mass_delete: bool
+    only_rejected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ READ_LOCKLESS = text(f"SELECT id FROM import_logs WHERE status = 'running' AND N
 
 BEGIN = text("""
     INSERT INTO import_logs (trigger, triggered_by, mode, status, started_at, notes, fingerprint,
-                             allow_mass_delete, heartbeat_at, progress)
+                             allow_mass_delete, only_rejected, heartbeat_at, progress)
     VALUES (:trigger, :triggered_by, :mode, 'running', :started_at, :notes, :fingerprint,
-            :allow_mass_delete, :started_at, CAST(:progress AS jsonb))
+            :allow_mass_delete, :only_rejected, :started_at, CAST(:progress AS jsonb))
     RETURNING id
 """)
 
@@ -197,6 +198,7 @@ def begin(connection: Connection, what: Begin, progress: Mapping[str, object]) -
         "notes": what.notes,
         "fingerprint": what.fingerprint,
         "allow_mass_delete": what.allow_mass_delete,
+        "only_rejected": what.only_rejected,
         "progress": json.dumps(progress),
     }
     return int(connection.execute(BEGIN, values).scalar_one())

@@ -14,11 +14,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from sqlalchemy import Connection
 
-from core import slots
+from core import queries, slots
 from core.clock import Clock
-from core.errors import DatabaseError, ImportRunningError, ProductError
+from core.errors import DatabaseError, ImportRunningError, ProductError, SlotLostError
 from core.importer import Order
 from core.log import Log
+from core.reports import HEARTBEAT_SECONDS
 from core.runs import Mode, Trigger
 from core.timetable import Job, Slot, Timetable, catch_up, plan
 
@@ -74,7 +75,7 @@ class Scheduler:
         Raises:
             DatabaseError: PostgreSQL refuses or cannot be reached.
         """
-        missed = self._record_missed()
+        missed = sorted(self._record_missed() + self._tell_abandoned())
         for job in self._timetable.jobs():
             self._alarm.add_job(
                 self._wake, _Due(self._timetable, job), id=job.value, name=job.value, max_instances=1
@@ -82,9 +83,8 @@ class Scheduler:
         self._alarm.start()
         self.beat()
         self._round.start()
-        owed = catch_up(missed, startup_import=startup_import)
-        if owed is not None:
-            self._catch_up(owed, missed[0])
+        if missed:
+            self._catch_up(catch_up(missed, startup_import=startup_import), missed[0])
 
     def close(self) -> None:
         """Wake no more, and leave word when this server was last here; never raises."""
@@ -116,6 +116,24 @@ class Scheduler:
             if self._mine is not None:
                 self._do(self._mine, now)
 
+    def make_up(self) -> None:
+        """Own up to slots that a process took and died over, and catch up where no import has done so since.
+
+        Raises:
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        abandoned = self._tell_abandoned()
+        still_missed = bool(abandoned) and self._office.ask(queries.slot_missed)
+        if still_missed:
+            self._catch_up(catch_up(abandoned, startup_import=False), abandoned[0])
+
+    def _tell_abandoned(self) -> list[Slot]:
+        alive_since = self._clock.now() - timedelta(seconds=HEARTBEAT_SECONDS)
+        abandoned = self._office.write(lambda connection: slots.tell_abandoned(connection, alive_since))
+        for slot in abandoned:
+            self._tell_missed(slot)
+        return abandoned
+
     def _record_missed(self) -> list[Slot]:
         """The slots that passed since a server last showed itself, those that nobody recorded before."""
         now = self._clock.now()
@@ -126,7 +144,9 @@ class Scheduler:
 
     def _claim(self, slot: Slot, state: str, now: datetime) -> bool:
         """Record the slot; whether it is now recorded as `state`, and by this process."""
-        recorded = self._office.write(lambda connection: slots.claim(connection, slot, state, now))
+        recorded = self._office.write(
+            lambda connection: slots.claim(connection, slot, state, self._process, now)
+        )
         if recorded is not None:
             log.info("slot_recorded", job=slot.job.value, slot=_text(slot.at), state=recorded)
         return recorded == state
@@ -137,33 +157,44 @@ class Scheduler:
             self._give_up(slot)
             return
         try:
-            import_id = self._begin(_order(slot.job))
+            self._office.start_import(_order(slot.job, slot_at=slot.at))
+        except ImportRunningError as error:
+            if not self._done_by_running(slot, error.import_id):
+                return
         except DatabaseError:
             raise
+        except SlotLostError:
+            log.warning("slot_lost", job=slot.job.value, slot=_text(slot.at))
         except ProductError as error:
             log.failure("scheduled_import_not_begun", error, job=slot.job.value, code=error.code)
             self._give_up(slot)
-            return
         self._mine = None
-        self._office.write(lambda connection: slots.done_by(connection, slot, import_id))
+
+    def _done_by_running(self, slot: Slot, import_id: int | None) -> bool:
+        """Take the import that runs as the slot's own; false where the lock is just changing hands."""
+        if import_id is None:
+            return False
+        self._office.write(lambda connection: slots.done_by(connection, slot.at, import_id))
+        log.info("slot_done_by_running_import", import_id=import_id)
+        return True
 
     def _give_up(self, slot: Slot) -> None:
         self._office.write(lambda connection: slots.not_done(connection, slot))
-        log.warning("slot_missed", job=slot.job.value, slot=_text(slot.at))
+        self._tell_missed(slot)
         self._mine = None
 
-    def _begin(self, order: Order) -> int | None:
-        """Begin the import, or take the one that runs as the slot's own."""
-        try:
-            return self._office.start_import(order)
-        except ImportRunningError as error:
-            log.info("slot_done_by_running_import", import_id=error.import_id)
-            return error.import_id
+    def _tell_missed(self, slot: Slot) -> None:
+        log.warning("slot_missed", job=slot.job.value, slot=_text(slot.at))
 
-    def _catch_up(self, job: Job, first: Slot) -> None:
+    def _catch_up(self, job: Job | None, first: Slot) -> None:
+        """Begin one import for all slots that were missed; one that runs already is it."""
+        if job is None:
+            return
         order = _order(job, f"Catches up on slots missed since {_text(first.at)}.")
         try:
-            self._begin(order)
+            self._office.start_import(order)
+        except ImportRunningError as error:
+            log.info("caught_up_by_running_import", import_id=error.import_id)
         except ProductError as error:
             log.failure("catch_up_not_begun", error, code=error.code)
 
@@ -181,6 +212,7 @@ class Scheduler:
     def _one_round(self) -> None:
         self._office.look_after()
         self.beat()
+        self.make_up()
         self.settle()
 
     def _safely(self, step: Callable[[], None]) -> None:
@@ -208,10 +240,10 @@ class _Due(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
         return slot.at.astimezone(self._timetable.zone) if slot else None
 
 
-def _order(job: Job, notes: str | None = None) -> Order:
+def _order(job: Job, notes: str | None = None, slot_at: datetime | None = None) -> Order:
     if job is Job.RECONCILE:
-        return Order(Mode.FULL, Trigger.RECONCILE, BY, notes)
-    return Order(Mode.INCREMENTAL, Trigger.SCHEDULER, BY, notes)
+        return Order(Mode.FULL, Trigger.RECONCILE, BY, notes, slot_at=slot_at)
+    return Order(Mode.INCREMENTAL, Trigger.SCHEDULER, BY, notes, slot_at=slot_at)
 
 
 def _text(moment: datetime | None) -> str | None:

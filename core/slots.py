@@ -6,22 +6,41 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from core.timetable import Slot
+from core.timetable import Job, Slot
 
 KEEP_HEARTBEATS = timedelta(days=1)
 
-# The primary key decides which process has the slot; one that comes due while paused is nobody's.
+# The primary key decides which process has the slot; one that comes due while paused is nobody's. A process
+# that lost the answer to its claim finds it again.
 CLAIM = text("""
-    INSERT INTO scheduler_slots (slot_at, job, state, recorded_at)
+    INSERT INTO scheduler_slots (slot_at, job, state, recorded_at, process)
     SELECT :at, :job,
            CASE WHEN EXISTS (SELECT FROM scheduler_state WHERE paused AND changed_at <= :at)
                 THEN 'paused' ELSE :state END,
-           :now
-    ON CONFLICT (slot_at) DO NOTHING
+           :now, :process
+    ON CONFLICT (slot_at) DO UPDATE SET process = excluded.process
+    WHERE scheduler_slots.process = excluded.process AND scheduler_slots.import_id IS NULL
     RETURNING state
 """)
 
-SETTLE = text("UPDATE scheduler_slots SET state = :state, import_id = :import_id WHERE slot_at = :at")
+# Once: what was told as missed is nobody's to do, and what an import has done stays done by it.
+DO = text("""
+    UPDATE scheduler_slots SET import_id = :import_id
+    WHERE slot_at = :at AND state = 'taken' AND import_id IS NULL
+""")
+
+GIVE_UP = text("""
+    UPDATE scheduler_slots SET state = 'missed'
+    WHERE slot_at = :at AND state = 'taken' AND import_id IS NULL
+""")
+
+TELL_ABANDONED = text("""
+    UPDATE scheduler_slots s SET state = 'missed'
+    WHERE state = 'taken' AND import_id IS NULL AND NOT EXISTS (
+        SELECT FROM scheduler_heartbeats h
+        WHERE h.process = s.process AND h.seen_at > :alive_since AND h.jobs <> '[]')
+    RETURNING slot_at, job
+""")
 
 SET_PAUSED = text("""
     INSERT INTO scheduler_state (paused, changed_by, changed_at) VALUES (:paused, :by, :now)
@@ -43,24 +62,30 @@ FORGET_OLD = text("DELETE FROM scheduler_heartbeats WHERE seen_at < :before")
 READ_LAST_SEEN = text("SELECT max(seen_at) FROM scheduler_heartbeats")
 
 
-def claim(connection: Connection, slot: Slot, state: str, now: datetime) -> str | None:
+def claim(connection: Connection, slot: Slot, state: str, process: str, now: datetime) -> str | None:
     """Record the slot as `taken` or `missed`, or as `paused` where the schedule was when it came due.
 
-    Answers as what it was recorded; null where another process has recorded it before.
+    Answers as what this process has recorded it; null where another one was first.
     """
-    values = {"at": slot.at, "job": slot.job.value, "state": state, "now": now}
+    values = {"at": slot.at, "job": slot.job.value, "state": state, "process": process, "now": now}
     recorded: str | None = connection.scalar(CLAIM, values)
     return recorded
 
 
-def done_by(connection: Connection, slot: Slot, import_id: int | None) -> None:
-    """Say which import did a slot that was taken."""
-    connection.execute(SETTLE, {"at": slot.at, "state": "taken", "import_id": import_id})
+def done_by(connection: Connection, slot_at: datetime, import_id: int | None) -> bool:
+    """Say which import does a slot that was taken; false where it is not to be done any more."""
+    return connection.execute(DO, {"at": slot_at, "import_id": import_id}).rowcount > 0
 
 
 def not_done(connection: Connection, slot: Slot) -> None:
     """Own up that the import of a slot that was taken could not begin."""
-    connection.execute(SETTLE, {"at": slot.at, "state": "missed", "import_id": None})
+    connection.execute(GIVE_UP, {"at": slot.at})
+
+
+def tell_abandoned(connection: Connection, alive_since: datetime) -> list[Slot]:
+    """Tell as missed what was taken by a process that died, or stopped, before its import began; in order."""
+    found = connection.execute(TELL_ABANDONED, {"alive_since": alive_since})
+    return sorted(Slot(row.slot_at, Job(row.job)) for row in found)
 
 
 def set_paused(connection: Connection, by: str, now: datetime, *, paused: bool) -> bool:

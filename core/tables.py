@@ -105,6 +105,8 @@ import_logs = Table(
     Column("fingerprint", Text, nullable=False, server_default=text("''")),
     Column("allow_mass_delete", Boolean, nullable=False, server_default=text("false")),
     Column("refused_deletions", ARRAY(BigInteger)),
+    # A run that read the rejected records alone says nothing of all the others.
+    Column("only_rejected", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("trigger IN ('startup', 'scheduler', 'reconcile', 'manual')", name="trigger"),
     CheckConstraint("mode IN ('full', 'incremental')", name="mode"),
     CheckConstraint(
@@ -120,6 +122,11 @@ import_logs = Table(
     Index("uq_import_logs_running", "status", unique=True, postgresql_where=text("status = 'running'")),
     Index("ix_import_logs_succeeded", "id", postgresql_where=text("status = 'succeeded'")),
     Index("ix_import_logs_changed_data", "id", postgresql_where=text("changed_data")),
+    Index(
+        "ix_import_logs_only_rejected",
+        "id",
+        postgresql_where=text("only_rejected AND status = 'succeeded'"),
+    ),
 )
 
 clients = Table(
@@ -298,6 +305,7 @@ scheduler_slots = Table(
     Column("state", Text, nullable=False),
     Column("import_id", BigInteger, ForeignKey("import_logs.id"), index=True),
     _moment("recorded_at"),
+    Column("process", Text),
     CheckConstraint("job IN ('import', 'reconcile')", name="job"),
     CheckConstraint("state IN ('taken', 'missed', 'paused')", name="state"),
 )

@@ -5,9 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from core import alerts, queries, reports, slots
+from core.database import engine
 from core.runs import Mode, Status
+from core.settings import load
+from core.timetable import Job, Slot
 from tests.support.comparison import differences
-from tests.support.imports import Importing, counters, importing
+from tests.support.imports import CLOCK, Importing, counters, importing
+from tests.support.services import NO_FILE
 from tests.support.standin import START, StandIn, conversations, unauthorized
 
 
@@ -83,3 +88,46 @@ def test_where_a_full_import_is_due_it_is_one(product: Importing, standin: Stand
     row = product.row(product.incremental(only_rejected=True).import_id)
     assert (row["mode"], row["status"]) == (Mode.FULL, "succeeded")
     assert row["watermark"] > first["watermark"]
+
+
+def told(product: Importing) -> tuple[str, str | None, str]:
+    """The last import as the status line, the alerts and the health have it."""
+    made = engine(product.url)
+    with made.connect() as connection:
+        ended, run = queries.last_ended(connection), alerts.last_run(connection)
+        health = reports.health(connection, load({}, NO_FILE), CLOCK.now(), "1")
+    made.dispose()
+    return (ended["status"] if ended else "", run.status if run else None, health.status)
+
+
+def test_it_does_not_hide_that_the_import_of_all_failed(product: Importing, standin: StandIn) -> None:
+    """It reads nothing else, so what failed or was partial before stands until an import of all succeeds."""
+    standin.fail(unauthorized(), on=lambda _: True)
+    failed = product.incremental()
+    again = product.incremental(only_rejected=True)
+    assert (failed.status, again.status) == (Status.FAILED, Status.SUCCEEDED)
+    assert told(product) == ("failed", "failed", "degraded")
+    assert product.incremental().status is Status.SUCCEEDED
+    assert told(product) == ("succeeded", "succeeded", "ok")
+
+
+def test_it_makes_up_for_itself(product: Importing, standin: StandIn) -> None:
+    """One that failed is shown, until one succeeds."""
+    standin.fail(unauthorized(), on=lambda _: True)
+    assert product.incremental(only_rejected=True).status is Status.FAILED
+    assert told(product) == ("failed", "failed", "degraded")
+    assert product.incremental(only_rejected=True).status is Status.SUCCEEDED
+    assert told(product) == ("succeeded", "succeeded", "ok")
+
+
+def test_it_does_not_make_up_for_a_missed_slot(product: Importing) -> None:
+    """Which an import of all does."""
+    slot = Slot(CLOCK.now(), Job.IMPORT)
+    made = engine(product.url)
+    with made.begin() as connection:
+        slots.claim(connection, slot, "missed", "one", slot.at)
+    made.dispose()
+    product.incremental(only_rejected=True)
+    assert told(product) == ("succeeded", "succeeded", "degraded")
+    product.incremental()
+    assert told(product) == ("succeeded", "succeeded", "ok")

@@ -60,7 +60,7 @@ VALUES: Mapping[str, Any] = {
     **dict.fromkeys(("fingerprint", "state", "process", "timezone", "later_years"), "x"),
     **dict.fromkeys(("progress", "errors", "inconsistencies", "jobs"), "[]"),
     "cells": ["{}"] * BATCH,
-    **dict.fromkeys(("allow_mass_delete", "changed_data", "paused"), False),
+    **dict.fromkeys(("allow_mass_delete", "changed_data", "only_rejected", "paused"), False),
     **dict.fromkeys(
         ("limit", "pages", "retries", "missed", "processed", "created", "updated", "unchanged"), 1
     ),
