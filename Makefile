@@ -55,11 +55,11 @@ test-airtable: $(RUN) ## test the connection to Airtable and its columns
 docker-up: ## start PostgreSQL in Docker and wait until it is ready
 	@exec $(COMPOSE) up --detach --wait
 
-docker-down: ## stop it; its data stay
-	@exec $(COMPOSE) down
+docker-down: ## stop it, and the product in Docker; their data stay
+	@exec $(COMPOSE) --profile app down
 
-docker-logs: ## show what it says
-	@exec $(COMPOSE) logs --follow --tail 100
+docker-logs: ## show what they say
+	@exec $(COMPOSE) --profile app logs --follow --tail 100
 
 # Work on it
 
@@ -74,10 +74,13 @@ dev: $(DEV) ## serve it; a saved page shows at once, a saved core file restarts 
 test: $(DEV) browser check ## check and test everything
 	@exec $(PYTHON) -m pytest
 
-check: $(DEV) ## lint, format and types
+check: $(DEV) ## lint, format and types; the container files and scripts too
 	@$(PYTHON) -m ruff check --quiet
 	@$(PYTHON) -m ruff format --check --quiet
 	@$(PYTHON) -m mypy --no-error-summary
+	@$(VENV)/bin/hadolint Dockerfile
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(VENV)/bin/shellcheck .ci/run
 
 browser: ## find a Chromium for the tests, or install it
 	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do \

@@ -20,7 +20,7 @@ START_SECONDS = 40
 @contextmanager
 def running_server(database_url: str, standin: StandIn, folder: Path, **variables: str) -> Iterator[str]:
     """Yield the address of a server that reads from the stand-in into the database."""
-    port = _free_port()
+    port = free_port()
     environ = {
         **os.environ,
         "DATABASE_URL": database_url,
@@ -47,7 +47,8 @@ def running_server(database_url: str, standin: StandIn, folder: Path, **variable
             process.wait(20)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
