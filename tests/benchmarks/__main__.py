@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from tests.benchmarks import imports, machine, memory, processes
+from tests.benchmarks import figures, imports, machine, memory, processes
 from tests.benchmarks.checks import Result, Sample, exit_code, table
 from tests.benchmarks.stage import Measure, Stage, say
 
 ROUNDS = 5
-MEASURES = {measure.name: measure for measure in (*imports.MEASURES, *processes.MEASURES, *memory.MEASURES)}
+USUAL = (*imports.MEASURES, *processes.MEASURES, *memory.MEASURES, *figures.MEASURES)
+MEASURES = {measure.name: measure for measure in (*USUAL, *figures.HUGE_MEASURES)}
 
 
 def main() -> int:
@@ -36,11 +37,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--huge", action="store_true", help="figures at 10,000,000 conversations too")
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in MEASURES]
     if unknown:
         parser.error(f"no such measure: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
-    given.names = given.names or list(MEASURES)
+    huge = [measure.name for measure in figures.HUGE_MEASURES if given.huge]
+    given.names = given.names or [*(measure.name for measure in USUAL), *huge]
     return given
 
 
@@ -57,7 +60,9 @@ def measured(stage: Stage, measures: Sequence[Measure], rounds: int) -> list[Res
                 taken.append(sample())
                 told = ", ".join(f"{name} {value:.3f}" for name, value in taken[-1].items())
                 say(f"round {number + 1} of {rounds}, {measure.name}: {told}")
-    return [Result(measure.checks, taken) for measure, taken in zip(measures, samples, strict=True)]
+    return [
+        Result(measure.checks_of(taken[0]), taken) for measure, taken in zip(measures, samples, strict=True)
+    ]
 
 
 if __name__ == "__main__":  # the source's own process imports this file again

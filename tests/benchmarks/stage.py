@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -141,4 +141,12 @@ class Measure:
     about: str
     prepared: Callable[[Stage], AbstractContextManager[Callable[[], Sample]]]
     """Makes what all rounds share, and yields what measures one round."""
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...] = ()
+    each: Check | None = None
+    """What every quantity of a sample is held against, where its names show only then."""
+
+    def checks_of(self, sample: Sample) -> tuple[Check, ...]:
+        """The lines that a sample makes."""
+        if self.each is None:
+            return self.checks
+        return tuple(replace(self.each, title=self.each.title + name, quantity=name) for name in sample)

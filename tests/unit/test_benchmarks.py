@@ -1,8 +1,17 @@
 """The benchmarks' own arithmetic: what is judged, and when `make bench` fails."""
 
+import ast
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
 import pytest
 
+from core.settings import ROOT, load
 from tests.benchmarks.checks import Check, Result, Sample, Unit, exit_code, table
+from tests.benchmarks.reads import Known, every_read
 
 PAIRS: list[Sample] = [{"own": 2.0, "bare": 1.0}, {"own": 9.0, "bare": 3.0}, {"own": 4.0, "bare": 4.0}]
 
@@ -49,3 +58,30 @@ def test_the_table_shows_the_spread_and_the_verdict() -> None:
         *("Import", "2,000.0 ms", "4,000.0 ms", "9,000.0 ms", "3,000.0 ms"),
         *("0.99", "1.95", "2.98", "≤ 1.5 × + 50.0 ms", "**falls short**"),
     ]
+
+
+ASKING = {"ask", "ask_now", "remembered"}
+QUESTION = re.compile(r"(figures|lookup|queries|reports)\.\w+")
+# The server, the command line and alerts ask these, not a page.
+NO_PAGES = {"queries.has_imports", "queries.live_count", "queries.last_completed", "queries.running"}
+# Pages reach these through a function of their own.
+BESIDES = {"figures.standing", "reports.health", "reports.validation"}
+
+
+def asked() -> Iterator[str]:
+    """The questions that pages and their parts hand to whoever asks, as they write them."""
+    for path in (*(ROOT / "pages").glob("*.py"), *(ROOT / "core").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ASKING:
+                yield from (ast.unparse(argument) for argument in node.args)
+
+
+def test_every_question_of_a_page_is_measured() -> None:
+    """A page cannot ask the database anything that `make bench` does not time."""
+    settings = load({}, Path("no-such-file"))
+    reads = every_read(settings, datetime.now(UTC), Known("rec", "user", 1, 1)).values()
+    functions = [read.func if isinstance(read, partial) else read for read in reads]
+    measured = {f"{each.__module__.removeprefix('core.')}.{each.__name__}" for each in functions}
+    found = {name for name in asked() if QUESTION.fullmatch(name)} - NO_PAGES
+    assert len(found) > 20
+    assert found | BESIDES <= measured
