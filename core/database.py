@@ -30,6 +30,11 @@ KEEPALIVE = {
 }
 
 
+# All the data fit in memory, where a page of an index costs no more than the next one of a table. By the
+# default, which is for disks that turn, figures would read the whole table instead of their index.
+CACHED = "SET random_page_cost = 1.1"
+
+
 class Fault(Enum):
     """Whose fault a statement's failure is, and so what to do."""
 
@@ -60,8 +65,9 @@ def engine(conninfo: str) -> Engine:
     )
 
     @event.listens_for(made, "connect")
-    def _in_utc(connection: psycopg.Connection, _: object) -> None:
+    def _set_up(connection: psycopg.Connection, _: object) -> None:
         connection.execute("SET TIME ZONE 'UTC'")
+        connection.execute(CACHED)
         connection.commit()
 
     return made

@@ -33,19 +33,23 @@ _FILTERED = """
 """
 # The same counts under conversations' own names, for a statement that has grouped them by location.
 _SUMMED = ", ".join(f"CAST(sum(f.{name}) AS bigint) AS {name}" for name in COUNTS)
+# Newest first; by their day before all, as the covering index has them: its newest end alone is read.
+_NEWEST = "v.local_date DESC, v.occurred_at DESC, v.id DESC"
 
 
 def _statement(words: str) -> TextClause:
     """A statement with this module's own parts in it; values come as parameters."""
-    parts = {"counted": _COUNTED, "filtered": _FILTERED, "summed": _SUMMED}
+    parts = {"counted": _COUNTED, "filtered": _FILTERED, "summed": _SUMMED, "newest": _NEWEST}
     return text(words.format(**parts))
 
 
 READ_TOTALS = _statement("SELECT {counted} FROM conversations WHERE {filtered}")
 
+# Days first: there are few of them, while each conversation's own week or month would have to be computed.
 READ_SERIES = _statement("""
-    SELECT CAST(date_trunc(:unit, CAST(local_date AS timestamp)) AS date) AS start, {counted}
-    FROM conversations WHERE {filtered} GROUP BY 1 ORDER BY 1
+    SELECT CAST(date_trunc(:unit, CAST(f.day AS timestamp)) AS date) AS start, {summed}
+    FROM (SELECT local_date AS day, {counted} FROM conversations WHERE {filtered} GROUP BY 1) f
+    GROUP BY 1 ORDER BY 1
 """)
 
 READ_CLINICS = _statement("""
@@ -62,29 +66,53 @@ READ_AUTOMATIONS = _statement("""
     GROUP BY a.id, a.name ORDER BY conversations DESC, a.name
 """)
 
+# The days that hold conversations are looked up one after the other in the covering index, and each bucket's
+# stretch of that index is then counted by location: no conversation's own week or month is computed.
 READ_CLINIC_SERIES = _statement("""
-    SELECT c.id, c.name, f.start, {summed}
-    FROM (SELECT location_id, CAST(date_trunc(:unit, CAST(local_date AS timestamp)) AS date) AS start,
-                 {counted}
-          FROM conversations WHERE {filtered} GROUP BY 1, 2) f
+    WITH RECURSIVE days AS (
+        SELECT min(local_date) AS day FROM conversations
+        WHERE deleted_at IS NULL AND local_date BETWEEN :first AND :last
+        UNION ALL
+        SELECT (SELECT min(local_date) FROM conversations
+                WHERE deleted_at IS NULL AND local_date > d.day AND local_date <= :last)
+        FROM days d WHERE d.day IS NOT NULL
+    ), buckets AS MATERIALIZED (
+        SELECT CAST(date_trunc(:unit, CAST(day AS timestamp)) AS date) AS start,
+               min(day) AS first, max(day) AS last
+        FROM days WHERE day IS NOT NULL GROUP BY 1
+    )
+    SELECT c.id, c.name, b.start, {summed}
+    FROM buckets b CROSS JOIN LATERAL (
+        SELECT location_id, {counted} FROM conversations
+        WHERE {filtered} AND local_date BETWEEN b.first AND b.last
+          AND (CAST(:clients AS bigint[]) IS NULL
+               OR location_id = ANY (ARRAY(SELECT id FROM locations WHERE client_id = ANY (:clients))))
+        GROUP BY 1
+    ) f
     JOIN locations l ON l.id = f.location_id JOIN clients c ON c.id = l.client_id
-    GROUP BY c.id, c.name, f.start ORDER BY c.name, f.start
+    GROUP BY c.id, b.start ORDER BY c.id, b.start
 """)
 
-# Monday is 1.
+# Weekdays from 1 for Monday, which 1 January of the year 1 was: dates hold none before it.
 READ_HOURS = _statement("""
-    SELECT CAST(extract(isodow FROM local_date) AS int) AS weekday, CAST(local_hour AS int) AS hour, {counted}
+    SELECT (local_date - DATE '0001-01-01') % 7 + 1 AS weekday, CAST(local_hour AS int) AS hour, {counted}
     FROM conversations WHERE {filtered} GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
-# Each clinic's days with conversations, of the weeks up to its own newest one.
+# Each clinic's days with conversations, of the weeks up to its own newest one: by its locations' own index.
 READ_ACTIVE_DAYS = _statement("""
-    SELECT c.id, c.name, f.local_date AS day
-    FROM (SELECT location_id, local_date, max(local_date) OVER (PARTITION BY location_id) AS last
-          FROM (SELECT location_id, local_date FROM conversations WHERE {filtered} GROUP BY 1, 2) d) f
-    JOIN locations l ON l.id = f.location_id JOIN clients c ON c.id = l.client_id
-    WHERE f.local_date > f.last - :window
-    ORDER BY c.name, c.id, f.local_date
+    SELECT c.id, c.name, f.day
+    FROM clients c CROSS JOIN LATERAL (
+        SELECT max(n.day) AS day FROM locations l CROSS JOIN LATERAL (
+            SELECT max(local_date) AS day FROM conversations v
+            WHERE v.location_id = l.id AND v.client_id = l.client_id AND {filtered}
+        ) n WHERE l.client_id = c.id
+    ) newest CROSS JOIN LATERAL (
+        SELECT DISTINCT local_date AS day
+        FROM locations l JOIN conversations v ON v.location_id = l.id AND v.client_id = l.client_id
+        WHERE l.client_id = c.id AND {filtered} AND local_date > newest.day - :window
+    ) f
+    ORDER BY c.name, c.id, f.day
 """)
 
 READ_EXTENT = _statement("""
@@ -97,13 +125,13 @@ READ_CONVERSATIONS = _statement("""
            concat_ws(', ', CASE WHEN v.contact_name IS NOT NULL THEN 'name' END,
                      CASE WHEN v.contact_email IS NOT NULL THEN 'email' END,
                      CASE WHEN v.contact_phone IS NOT NULL THEN 'phone' END) AS contact
-    FROM (SELECT * FROM conversations WHERE {filtered}
+    FROM (SELECT v.* FROM conversations v WHERE {filtered}
             AND (NOT :only_engaged OR engaged) AND (NOT :only_leads OR lead_created)
             AND (NOT :only_bookings OR booked)
-          ORDER BY occurred_at DESC, id DESC LIMIT :limit) v
+          ORDER BY {newest} LIMIT :limit) v
     JOIN clients c ON c.id = v.client_id JOIN automations a ON a.id = v.automation_id
     LEFT JOIN bookings b ON b.conversation_id = v.id
-    ORDER BY v.occurred_at DESC, v.id DESC
+    ORDER BY {newest}
 """)
 
 # What lies behind each inconsistency (core.validation.MESSAGES): record, clinic, moment, and what is odd.
@@ -111,10 +139,10 @@ _BEHIND = """
     SELECT v.external_id, c.name AS clinic, v.occurred_at, {odd} AS detail
     FROM conversations v JOIN clients c ON c.id = v.client_id JOIN automations a ON a.id = v.automation_id
     LEFT JOIN bookings b ON b.conversation_id = v.id
-    WHERE v.deleted_at IS NULL AND {which} ORDER BY v.occurred_at DESC, v.id DESC LIMIT :limit
+    WHERE v.deleted_at IS NULL AND {which} ORDER BY {newest} LIMIT :limit
 """
 READ_BEHIND: Mapping[str, TextClause] = {
-    code: text(_BEHIND.format(odd=odd, which=which))
+    code: text(_BEHIND.format(odd=odd, which=which, newest=_NEWEST))
     for code, odd, which in (
         (
             "unreadable_bookings",
@@ -136,7 +164,11 @@ READ_BEHIND: Mapping[str, TextClause] = {
             "'A lead that is not marked as engaged'",
             "v.lead_created AND NOT v.engaged",
         ),
-        ("automations_not_seeded", "a.name", "a.name_key <> ALL(:seeded)"),
+        (
+            "automations_not_seeded",
+            "a.name",
+            "v.automation_id = ANY (ARRAY(SELECT id FROM automations WHERE name_key <> ALL(:seeded)))",
+        ),
         (
             "unreadable_dates",
             "'The Conversation Date cannot be read'",
@@ -259,9 +291,14 @@ def by_automation(connection: Connection, filters: Filters) -> pd.DataFrame:
     return _frame(connection, READ_AUTOMATIONS, filters.values(), ("id", "name", *COUNTS))
 
 
-def clinic_series(connection: Connection, filters: Filters, unit: Unit) -> pd.DataFrame:
-    """`id`, `name`, `start` and the four counts of each clinic's days, weeks or months."""
-    values = {**filters.values(), "unit": unit.value}
+def clinic_series(
+    connection: Connection, filters: Filters, unit: Unit, clients: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """`id`, `name`, `start` and the four counts of each clinic's days, weeks or months.
+
+    Of `clients` alone where they are given.
+    """
+    values = {**filters.values(), "unit": unit.value, "clients": None if clients is None else list(clients)}
     return _frame(connection, READ_CLINIC_SERIES, values, ("id", "name", "start", *COUNTS))
 
 
@@ -364,8 +401,8 @@ def _frame(
     connection: Connection, statement: TextClause, values: Mapping[str, object], columns: Sequence[str]
 ) -> pd.DataFrame:
     """What a statement answers, with these columns also where it answers nothing."""
-    rows = connection.execute(statement, values).mappings()
-    return pd.DataFrame([[row[name] for name in columns] for row in rows], columns=list(columns))
+    rows = connection.execute(statement, values).columns(*columns)
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
 
 
 def _without_gaps(frame: pd.DataFrame, unit: Unit) -> pd.DataFrame:

@@ -217,14 +217,17 @@ conversations = Table(
         " other_booking_text) IS NULL)",
         name="erased",
     ),
-    Index("ix_conversations_location_id_client_id", "location_id", "client_id"),
+    # The days of one clinic; and the foreign key.
+    Index("ix_conversations_location_days", "location_id", "client_id", "local_date"),
     Index("ix_conversations_location_id_automation_id", "location_id", "automation_id"),
-    # The customer's latest name, email and phone, newest first; deleted rows too, for the foreign key.
+    # The customer's latest name, email and phone, newest first; deleted rows too, for the foreign key. With
+    # `deleted_at` it alone tells how many customers there are.
     Index(
         "ix_conversations_customer_latest",
         "customer_id",
         text("occurred_at DESC"),
         text("external_id DESC"),
+        postgresql_include=["deleted_at"],
     ),
     # All that figures and charts read.
     Index(
@@ -235,6 +238,21 @@ conversations = Table(
         postgresql_include=["local_hour", "engaged", "lead_created", "booked", "occurred_at"],
         postgresql_where=text("deleted_at IS NULL"),
     ),
+    # What looks odd in texts and dates; most conversations do not.
+    Index(
+        "ix_conversations_odd_texts",
+        "local_date",
+        postgresql_where=text(
+            "deleted_at IS NULL AND (other_booking_text IS NOT NULL OR date_status = 'unreadable')"
+        ),
+    ),
+    # An index alone answers only for pages that are vacuumed since they changed. A few thousand changed rows
+    # spoil a good part of them, and by default PostgreSQL would wait for a fifth of the table.
+    postgresql_with={
+        "autovacuum_vacuum_threshold": 1000,
+        "autovacuum_vacuum_scale_factor": 0,
+        "autovacuum_vacuum_insert_scale_factor": 0.01,
+    },
 )
 
 bookings = Table(
@@ -245,6 +263,7 @@ bookings = Table(
     Column("raw_text", Text, nullable=False),
     _moment("booked_for", nullable=True),
     CheckConstraint("raw_text <> ''", name="worded"),
+    Index("ix_bookings_unreadable", "conversation_id", postgresql_where=text("booked_for IS NULL")),
 )
 
 leads = Table(

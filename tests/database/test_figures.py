@@ -9,9 +9,10 @@ import pandas as pd
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from core import figures, reports
+from core import figures, queries, reports
+from core.database import engine
 from core.figures import COUNTS, Filters
 from core.importer import Order
 from core.periods import ALL_TIME, Period, Unit
@@ -42,6 +43,22 @@ ODD: list[dict[str, object]] = [
     {"Clinic": "Clinic 2", "User ID": "odd-3", "Booking": "3/14/2026", "Conversation Date": "some day"},
     {"Clinic": "", "User ID": "odd-4"},
 ]
+ODDITIES = """
+    SELECT count(*) FILTER (WHERE b.id IS NOT NULL AND b.booked_for IS NULL) AS unreadable_bookings,
+           count(*) FILTER (WHERE v.other_booking_text IS NOT NULL) AS bookings_of_other_years,
+           count(*) FILTER (WHERE v.other_booking_text LIKE '%%2026%%') AS bookings_of_a_new_year,
+           count(*) FILTER (WHERE l.id IS NOT NULL AND NOT v.engaged) AS leads_without_engagement,
+           count(*) FILTER (WHERE a.name_key <> ALL(%s)) AS automations_not_seeded,
+           count(*) FILTER (WHERE v.date_status = 'unreadable') AS unreadable_dates
+    FROM conversations v JOIN automations a ON a.id = v.automation_id
+    LEFT JOIN bookings b ON b.conversation_id = v.id LEFT JOIN leads l ON l.conversation_id = v.id
+    WHERE v.deleted_at IS NULL
+"""
+DELETE_OF_CLINIC = text("""
+    UPDATE conversations SET deleted_at = now(), booked = false, contact_name = NULL, contact_email = NULL,
+                             contact_phone = NULL, other_booking_text = NULL
+    WHERE client_id = (SELECT id FROM clients WHERE name = :clinic)
+""")
 FILTERS = ("all", "period", "clinic", "automation", "everything", "nothing")
 
 
@@ -120,17 +137,22 @@ def test_totals_are_true(service: Service, filtered: tuple[Filters, pd.DataFrame
     assert (total.conversations, total.engaged, total.leads, total.bookings) == counts(rows)
 
 
-@pytest.mark.parametrize("unit", list(Unit))
-def test_a_course_is_true(service: Service, filtered: tuple[Filters, pd.DataFrame], unit: Unit) -> None:
-    """Each day, week and month; what lies between is there as nothing."""
-    filters, rows = filtered
-    frame = service.ask(lambda connection: figures.series(connection, filters, unit))
+def started(rows: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+    """True rows with the first day of their day, week or month."""
     starts = {
         Unit.DAY: lambda day: day,
         Unit.WEEK: lambda day: day - timedelta(days=day.weekday()),
         Unit.MONTH: lambda day: day.replace(day=1),
     }
-    assert found(frame, "start") == true(rows.assign(start=rows["day"].map(starts[unit])), "start")
+    return rows.assign(start=rows["day"].map(starts[unit]))
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_a_course_is_true(service: Service, filtered: tuple[Filters, pd.DataFrame], unit: Unit) -> None:
+    """Each day, week and month; what lies between is there as nothing."""
+    filters, rows = filtered
+    frame = service.ask(lambda connection: figures.series(connection, filters, unit))
+    assert found(frame, "start") == true(started(rows, unit), "start")
     if unit is Unit.DAY and len(rows):
         assert len(frame) == (max(rows["day"]) - min(rows["day"])).days + 1
 
@@ -145,12 +167,27 @@ def test_clinics_and_automations_are_true(service: Service, filtered: tuple[Filt
     assert list(clinics["conversations"]) == sorted(clinics["conversations"], reverse=True)
 
 
-def test_small_charts_are_true(service: Service, filtered: tuple[Filters, pd.DataFrame]) -> None:
-    """A clinic's months."""
+@pytest.mark.parametrize("unit", list(Unit))
+def test_small_charts_are_true(service: Service, filtered: tuple[Filters, pd.DataFrame], unit: Unit) -> None:
+    """Each clinic's days, weeks and months, in their order."""
     filters, rows = filtered
-    frame = service.ask(lambda connection: figures.clinic_series(connection, filters, Unit.MONTH))
-    months = rows.assign(start=rows["day"].map(lambda day: day.replace(day=1)))
-    assert found(frame, "name", "start") == true(months, "clinic", "start")
+    frame = service.ask(lambda connection: figures.clinic_series(connection, filters, unit))
+    assert found(frame, "name", "start") == true(started(rows, unit), "clinic", "start")
+    assert len(frame) == len(found(frame, "name", "start"))
+    assert all(own["start"].is_monotonic_increasing for _, own in frame.groupby("id"))
+
+
+def test_small_charts_of_some_clinics_are_theirs(service: Service, truth: pd.DataFrame) -> None:
+    """Where only the largest are drawn, only they are counted."""
+    known = service.ask(figures.clinics)
+    wanted = [known["Clinic 1"], known["Clinic 3"]]
+
+    def theirs(connection: Connection) -> pd.DataFrame:
+        return figures.clinic_series(connection, Filters(), Unit.WEEK, wanted)
+
+    rows = truth[truth["clinic"].isin(["Clinic 1", "Clinic 3"])]
+    assert found(service.ask(theirs), "name", "start") == true(started(rows, Unit.WEEK), "clinic", "start")
+    assert service.ask(lambda one: figures.clinic_series(one, Filters(), Unit.WEEK, [])).empty
 
 
 def test_active_days_are_true(service: Service, filtered: tuple[Filters, pd.DataFrame]) -> None:
@@ -193,6 +230,57 @@ def test_the_records_behind_a_figure_are_its_own(
     wanted = rows if column is None else rows[rows[column]]
     assert set(frame["external_id"]) == set(wanted["external_id"])
     assert set(frame["contact"]) <= {"name, email, phone", ""}
+
+
+def test_what_the_conversations_lead_to_is_counted(service: Service, url: str) -> None:
+    """Clinics, customers and automations with a live conversation, and the first and the last moment."""
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        counted = connection.execute("""
+            SELECT count(DISTINCT client_id) AS clients, count(DISTINCT location_id) AS locations,
+                   count(DISTINCT customer_id) AS customers, count(DISTINCT automation_id) AS automations,
+                   min(occurred_at) AS first_at, max(occurred_at) AS last_at
+            FROM conversations WHERE deleted_at IS NULL
+        """).fetchone()
+    assert service.ask(queries.extent) == {**(counted or {}), "rejected": 1}
+
+
+def test_nothing_leads_to_nothing(database_url: str) -> None:
+    """An empty database has no first conversation, and no count is missing."""
+    made = engine(database_url)
+    with made.connect() as connection:
+        counted = queries.extent(connection)
+        odd = queries.inconsistencies(connection, ("2025",), ())
+    made.dispose()
+    assert {*counted.values()} == {0, None}
+    assert {*odd.values()} == {0}
+
+
+def test_what_is_deleted_counts_nowhere(url: str) -> None:
+    """A clinic whose conversations are all deleted is in no figure, though indexes still hold its rows."""
+    made = engine(url)
+    with made.connect() as connection:
+        before = queries.extent(connection)
+        connection.execute(DELETE_OF_CLINIC, {"clinic": "Clinic 3"})
+        after = queries.extent(connection)
+        frames = [
+            figures.by_clinic(connection, Filters()),
+            figures.clinic_series(connection, Filters(), Unit.MONTH),
+            figures.active_days(connection, Filters(), 28),
+        ]
+    made.dispose()
+    assert (after["clients"], after["locations"]) == (before["clients"] - 1, before["locations"] - 1)
+    assert after["customers"] < before["customers"]
+    assert all("Clinic 3" not in set(frame["name"]) for frame in frames)
+
+
+def test_inconsistencies_are_counted(service: Service, url: str) -> None:
+    """Each thing that should not be, against one plain reading of the whole table."""
+    seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        counted = connection.execute(ODDITIES, (seeded,)).fetchone()
+    found_odd = service.ask(lambda one: queries.inconsistencies(one, service.settings.booking_years, seeded))
+    assert found_odd == {**(counted or {}), "rejected_records": 1, "source_count": 0}
+    assert all(count for code, count in found_odd.items() if code != "source_count")
 
 
 def test_every_inconsistency_has_its_records(service: Service) -> None:

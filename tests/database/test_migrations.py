@@ -39,6 +39,10 @@ INDEXES = """
     SELECT tablename, indexname, indexdef FROM pg_indexes
     WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2
 """
+STORAGE = """
+    SELECT relname, reloptions FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL ORDER BY 1
+"""
 # Foreign keys without a whole (not partial) index that begins with their columns, in whatever order.
 UNCOVERED = """
     SELECT c.conrelid::regclass::text, c.conname FROM pg_constraint c
@@ -55,12 +59,10 @@ LEADING = """
 
 
 def facts(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every column, constraint and index of a database."""
+    """Every column, constraint and index of a database, and how its tables are stored."""
+    asked = {"columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES, "storage": STORAGE}
     with psycopg.connect(url) as connection:
-        return {
-            name: connection.execute(query).fetchall()
-            for name, query in (("columns", COLUMNS), ("constraints", CONSTRAINTS), ("indexes", INDEXES))
-        }
+        return {name: connection.execute(query).fetchall() for name, query in asked.items()}
 
 
 @contextmanager

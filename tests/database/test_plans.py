@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, TextClause, text
 
-from core import queries, runs, slots, store
+from core import figures, lookup, queries, runs, slots, store
 from core.database import engine
 from tests.support.postgres import Postgres
 
@@ -40,8 +41,7 @@ FILL = """
     INSERT INTO leads (conversation_id) SELECT id FROM conversations WHERE lead_created;
     INSERT INTO rejected_records (import_id, external_id, reason, rejected_at, resolved_at)
     SELECT i.id, 'rejected' || n, 'missing_clinic', now(), CASE WHEN n % 10 > 0 THEN now() END
-    FROM generate_series(1, :rows / 4) n CROSS JOIN (SELECT min(id) AS id FROM import_logs) i;
-    ANALYZE
+    FROM generate_series(1, :rows / 4) n CROSS JOIN (SELECT min(id) AS id FROM import_logs) i
 """
 
 TEXTS = [f"rec{number}" for number in range(1, BATCH + 1)]
@@ -66,13 +66,22 @@ VALUES: Mapping[str, Any] = {
     ),
     **dict.fromkeys(("rejected", "deleted", "conversations", "bookings", "leads", "engaged"), 1),
     "until": date(2026, 1, 1),
+    # What a page asks.
+    **dict.fromkeys(("client", "automation")),
+    **dict.fromkeys(("wanted", "user_id", "reason"), "x"),
+    "first": date.min,
+    "last": date.max,
+    "unit": "month",
+    "window": 28,
+    "clients": NUMBERS,
+    **dict.fromkeys(("only_engaged", "only_leads", "only_bookings"), False),
 }
 PARAMETERS_OF_A_ROW = {name for name, _ in store.CONVERSATION_COLUMNS}
 
 # Statements whose answer takes the whole table, and why they may.
 WHOLE = {
-    "queries.READ_EXTENT": "counts distinct customers, once for each data version",
-    "queries.READ_INCONSISTENCIES": "counts what is odd anywhere, at the end of an import and by its page",
+    "lookup.READ_REJECTION_COUNTS": "counts rejected records, resolved ones too; there are few",
+    "lookup.READ_RESOLVED": "sorts what was resolved; there are few",
     "runs.RESET": "empties the tables",
     "store.ANALYSE": "gathers statistics, and has no plan",
 }
@@ -81,38 +90,68 @@ WHOLE = {
 def statements(module: ModuleType) -> Iterator[tuple[str, TextClause]]:
     """Every statement of a module by its name."""
     for name, value in vars(module).items():
-        if isinstance(value, TextClause):
-            yield f"{module.__name__.removeprefix('core.')}.{name}", value
+        several = value if isinstance(value, Mapping) else {"": value}
+        for code, statement in several.items():
+            if isinstance(statement, TextClause):
+                yield f"{module.__name__.removeprefix('core.')}.{name}{code and f'.{code}'}", statement
 
 
+MODULES = (figures, lookup, queries, store, runs, slots)
 STATEMENTS = dict(
-    statement
-    for module in (queries, store, runs, slots)
-    for statement in statements(module)
-    if statement[0] not in WHOLE
+    statement for module in MODULES for statement in statements(module) if statement[0] not in WHOLE
 )
 # Those that find, change or delete rows by their keys; others follow an index's order or condition.
 KEYS = {"id", "ids", "user_ids", "keys", "at", "automations", "locations"}
 BY_KEY = {name for name, statement in STATEMENTS.items() if KEYS & set(statement.compile().params)}
 
 
+# Figures that count conversations, each of them or those of a period.
+COVERED = (
+    *("figures.READ_TOTALS", "figures.READ_SERIES", "figures.READ_CLINICS", "figures.READ_AUTOMATIONS"),
+    *("figures.READ_CLINIC_SERIES", "figures.READ_HOURS", "figures.READ_EXTENT"),
+    *("queries.READ_TOTALS", "queries.READ_LIVE_COUNT", "queries.READ_INCONSISTENCIES"),
+)
+# The newest rows of an ordered index, however many there are.
+NEWEST = (
+    "figures.READ_CONVERSATIONS",
+    "figures.READ_BEHIND.leads_without_engagement",
+    "figures.READ_BEHIND.automations_not_seeded",
+)
+
+
 @pytest.fixture(scope="module")
-def connection(postgres: Postgres, template_database: str) -> Iterator[Connection]:
-    """A connection to a database of real size whose planner looks each row up wherever it can.
+def filled(postgres: Postgres, template_database: str) -> Iterator[str]:
+    """The libpq URI of a database of real size, analysed and vacuumed."""
+    with postgres.database(template_database) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in FILL.replace(":rows", str(ROWS)).split(";"):
+                connection.execute(statement.encode())
+            connection.execute("VACUUM ANALYZE")
+        yield url
+
+
+@pytest.fixture(scope="module")
+def served(filled: str) -> Iterator[Connection]:
+    """A connection as pages have it."""
+    made = engine(filled)
+    with made.connect() as opened:
+        yield opened
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def connection(filled: str) -> Iterator[Connection]:
+    """A connection whose planner looks each row up wherever it can.
 
     On tables of this size it would rather read some of them whole, and be right.
     """
-    with postgres.database(template_database) as url:
-        made = engine(url)
-        with made.connect() as opened:
-            for statement in FILL.split(";"):
-                opened.execute(text(statement.replace(":rows", str(ROWS))))
-            opened.commit()
-            for way in ("seqscan", "hashjoin", "mergejoin"):
-                opened.execute(text(f"SET enable_{way} = off"))
-            opened.commit()
-            yield opened
-        made.dispose()
+    made = engine(filled)
+    with made.connect() as opened:
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            opened.execute(text(f"SET enable_{way} = off"))
+        opened.commit()
+        yield opened
+    made.dispose()
 
 
 def values(statement: TextClause) -> dict[str, Any]:
@@ -128,18 +167,26 @@ def values(statement: TextClause) -> dict[str, Any]:
 
 def scans(connection: Connection, statement: TextClause) -> list[dict[str, Any]]:
     """The nodes of a statement's plan that read one of the big tables."""
+    return [node for node in plan(connection, statement) if _reads_big(node)]
+
+
+def plan(connection: Connection, statement: TextClause) -> list[dict[str, Any]]:
+    """Every node of a statement's plan."""
     try:
-        plan = connection.scalar(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), values(statement))
+        told = connection.scalar(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), values(statement))
     finally:
         connection.rollback()
-    return list(_big(plan[0]["Plan"]))
+    return list(_nodes(told[0]["Plan"]))
 
 
-def _big(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if node.get("Relation Name") in BIG and node["Node Type"].endswith("Scan"):
-        yield node
+def _reads_big(node: dict[str, Any]) -> bool:
+    return node.get("Relation Name") in BIG and str(node["Node Type"]).endswith("Scan")
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
     for below in node.get("Plans", ()):
-        yield from _big(below)
+        yield from _nodes(below)
 
 
 def conditions(node: dict[str, Any]) -> list[str]:
@@ -164,6 +211,29 @@ def test_what_is_asked_by_key_is_looked_up(connection: Connection, name: str) ->
     assert [node["Relation Name"] for node in read if not conditions(node)] == []
 
 
+@pytest.mark.parametrize("name", COVERED)
+def test_figures_are_counted_in_an_index_alone(served: Connection, name: str) -> None:
+    """By the planner's own choice: the table itself, several times as large, is not read."""
+    read = [node for node in scans(served, STATEMENTS[name]) if node["Relation Name"] == "conversations"]
+    assert {node["Node Type"] for node in read} == {"Index Only Scan"}
+
+
+@pytest.mark.parametrize("name", NEWEST)
+def test_the_newest_records_are_not_sorted_out_of_all(served: Connection, name: str) -> None:
+    """A table of the newest few hundred records reads little more than those."""
+    nodes = plan(served, STATEMENTS[name])
+    assert "Incremental Sort" in {node["Node Type"] for node in nodes}
+    assert {node["Index Name"] for node in nodes if node.get("Relation Name") == "conversations"} == {
+        "ix_conversations_figures"
+    }
+
+
+def test_active_days_are_read_clinic_by_clinic(served: Connection) -> None:
+    """The weeks before each clinic's newest conversation, and not the years before them."""
+    read = scans(served, STATEMENTS["figures.READ_ACTIVE_DAYS"])
+    assert {node["Index Name"] for node in read} == {"ix_conversations_location_days"}
+
+
 def test_every_exception_is_a_statement() -> None:
     """No name in WHOLE has outlived its statement."""
-    assert set(WHOLE) <= {name for module in (queries, store, runs, slots) for name, _ in statements(module)}
+    assert set(WHOLE) <= {name for module in MODULES for name, _ in statements(module)}
