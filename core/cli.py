@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument(
                 "--allow-mass-delete", action="store_true", help="delete even most of the records"
             )
+        if verb == "migrate":
+            made.add_argument("--to", metavar="REVISION", help="up, or back, to this one, not to the newest")
         if verb == "reset-data":
             made.add_argument("--yes", action="store_true", help="really delete all imported data")
     return parser
@@ -101,10 +103,13 @@ def _server_command(known: Settings) -> list[str]:
     ]
 
 
-def _migrate(known: Settings, _: argparse.Namespace) -> int:
+def _migrate(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
-        service.prepare()
-    print("The tables are up to date.")
+        if chosen.to:
+            service.migrate_to(chosen.to)
+        else:
+            service.prepare()
+    print(f"The tables are at revision {chosen.to}." if chosen.to else "The tables are up to date.")
     return 0
 
 

@@ -8,11 +8,13 @@ from enum import Enum
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from core.errors import DatabaseError, DatabaseUnavailableError
+from core.errors import DatabaseError, DatabaseUnavailableError, UsageError
 from core.settings import ROOT
 
 # Two halves of one advisory key each: whose it is, and what for.
@@ -113,18 +115,30 @@ def lock_for_transaction(connection: Connection, key: int) -> None:
 
 
 def migrate(conninfo: str, revision: str = "head") -> None:
-    """Bring the tables to `revision`; processes that do so at once wait for each other.
+    """Bring the tables up, or back, to `revision`; processes that do so at once wait for each other.
 
     Raises:
-        DatabaseError: PostgreSQL refuses or cannot be reached.
+        DatabaseError: PostgreSQL refuses or cannot be reached, or a newer release made the tables.
+        UsageError: there is no such revision.
     """
     made = engine(conninfo)
+    config = Config(toml_file=str(ROOT / "pyproject.toml"))
+    known = [one.revision for one in ScriptDirectory.from_config(config).walk_revisions("base", "heads")]
+    if revision not in {"head", "base", *known}:
+        raise UsageError(f"There is no revision {revision}; there are {', '.join(reversed(known))}.")
     try:
         with explained(conninfo), made.begin() as connection:
             lock_for_transaction(connection, MIGRATION_LOCK)
-            config = Config(toml_file=str(ROOT / "pyproject.toml"))
+            held = MigrationContext.configure(connection).get_current_revision()
+            if held not in {None, *known}:
+                raise DatabaseError(
+                    f"The {place(conninfo)} has the tables of a newer release ({held}; this one knows "
+                    f"{known[0]}). Install that one; it can take them back: `python -m core migrate --to "
+                    f"{known[0]}`."
+                )
             config.attributes["connection"] = connection
-            if revision == "base" or revision.startswith("-"):
+            newer = known[: known.index(revision)] if revision in known else known
+            if revision != "head" and held in newer:
                 command.downgrade(config, revision)
             else:
                 command.upgrade(config, revision)

@@ -156,6 +156,10 @@ class Service:
         database.migrate(self.conninfo)
         self.tell_dead()
 
+    def migrate_to(self, revision: str) -> None:
+        """Bring the tables up, or back, to a revision; raises as `database.migrate` does."""
+        database.migrate(self.conninfo, revision)
+
     def _check_place(self, connection: Connection) -> None:
         """Refuse a database that is another source's, or where the demo would lie among other tables."""
         if queries.has_tables(connection):

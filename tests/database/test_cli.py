@@ -141,6 +141,19 @@ def test_an_empty_database_is_told(house: House, standin: StandIn, empty_databas
     }
 
 
+def test_migrate_takes_the_tables_back(house: House, empty_database_url: str) -> None:
+    """To the revision that an older release knows, and up again; one that does not exist is wrong use."""
+    house.set.update(DATABASE_URL=empty_database_url)
+    ways = ("", "--to 0001", "--to nothing", "")
+    said = [house.run(*f"migrate {way}".split()) for way in ways]
+    assert [each.code for each in said] == [0, 0, 2, 0]
+    assert [said[1].out, said[3].out] == [
+        "The tables are at revision 0001.\n",
+        "The tables are up to date.\n",
+    ]
+    assert said[2].complaint.startswith("There is no revision nothing; there are 0001, ")
+
+
 def test_migrate_and_seed_prepare_an_empty_database(house: House, empty_database_url: str) -> None:
     """`migrate` makes the tables; `seed` does so first where they are missing, and may be repeated."""
     house.set.update(DATABASE_URL=empty_database_url)

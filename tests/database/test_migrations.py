@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine
 
 from core.database import engine, migrate
+from core.errors import DatabaseError, UsageError
 from core.tables import metadata
 from tests.support.postgres import Postgres
 
@@ -93,6 +94,38 @@ def test_up_down_and_up_again(empty_database_url: str) -> None:
     assert relations(empty_database_url) == set()
     migrate(empty_database_url)
     assert facts(empty_database_url) == made
+
+
+def test_back_to_an_older_release_and_up_again(empty_database_url: str) -> None:
+    """What a rollback leaves is what the older release made; without tables it is a way up."""
+    migrate(empty_database_url, "0001")
+    older = facts(empty_database_url)
+    migrate(empty_database_url)
+    newest = facts(empty_database_url)
+    migrate(empty_database_url, "0001")
+    assert facts(empty_database_url) == older != newest
+    migrate(empty_database_url, "0002")
+    migrate(empty_database_url)
+    assert facts(empty_database_url) == newest
+
+
+def test_a_revision_that_does_not_exist_is_refused(database_url: str) -> None:
+    """The message names those that do; nothing was changed."""
+    before = facts(database_url)
+    with pytest.raises(UsageError, match=r"no revision 9999; there are 0001, 0002, .*\."):
+        migrate(database_url, "9999")
+    assert facts(database_url) == before
+
+
+@pytest.mark.parametrize("revision", ["head", "0001"])
+def test_tables_of_a_newer_release_are_left_alone(database_url: str, revision: str) -> None:
+    """A release that was rolled back says so in one line, and touches nothing."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = facts(database_url)
+    with pytest.raises(DatabaseError, match=r"newer release \(9999; this one knows [0-9]+\)"):
+        migrate(database_url, revision)
+    assert facts(database_url) == before
 
 
 def test_migrating_what_is_up_to_date_changes_nothing(database_url: str) -> None:
