@@ -14,7 +14,7 @@ from core.hold import Hold
 from core.log import Log
 from core.progress import Progress
 from core.records import Decision, Outcome, Rejection, Row
-from core.seen import Seen, combined
+from core.seen import Seen
 
 COUNTERS = (*(outcome.value for outcome in Outcome), "deleted")
 detail = Log("import.detail")
@@ -101,22 +101,21 @@ class Batches:
         ids = [decision.external_id for decision in batch]
         rows = [decision for decision in batch if isinstance(decision, Row)]
         rejections = [decision for decision in batch if isinstance(decision, Rejection)]
-        stored, rejected = store.read_stored(connection, ids), store.read_open_rejections(connection, ids)
-        change = store.decided(rows, rejections, stored, rejected)
-        places = store.Places()
+        places = store.find_places(connection, rows, self._places)
+        known = self._places | places
+        change = store.decided(rows, rejections, store.read_stored(connection, ids), known)
         if change.writes:
-            places = store.apply(connection, change, self._places, self._import_id, self._clock.now())
-        before = self._seen.before(connection, ids)
-        outcomes = {key: combined(before.get(key), outcome) for key, outcome in change.outcomes.items()}
-        self._seen.put(connection, outcomes)
+            places |= store.apply(connection, change, known, self._import_id, self._clock.now())
+        before, outcomes = self._seen.put(connection, change.outcomes)
         return Written(_counted(before, outcomes), change.writes, outcomes, places, rejections)
 
     def _delete(self, connection: Connection, ids: Sequence[str]) -> Written:
         now = self._clock.now()
-        live = [row["id"] for row in store.read_stored(connection, ids).values() if not row["deleted"]]
+        stored = store.read_stored(connection, ids)
+        live = [row.id for row in stored.values() if row.id is not None and not row.deleted]
         customers = store.withdraw(connection, live, self._import_id, now)
         store.refresh_customers(connection, customers)
-        resolved = store.read_open_rejections(connection, ids)
+        resolved = [key for key, row in stored.items() if row.reason is not None]
         store.resolve_rejections(connection, resolved, now)
         return Written({"deleted": len(live)}, bool(live or resolved))
 
@@ -150,8 +149,7 @@ class Batches:
         """The transaction is committed: remember what it found, and tell."""
         self._progress.batches = stand.batches
         self._progress.records += sum(written.counters.get(outcome, 0) for outcome in Outcome)
-        self._places.clinics |= written.places.clinics
-        self._places.automations |= written.places.automations
+        self._places |= written.places
         self._seen.committed(written.outcomes)
         counted = {name: count for name, count in written.counters.items() if count}
         detail.info("batch_committed", import_id=self._import_id, batch=stand.batches, **counted)

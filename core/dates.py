@@ -90,18 +90,22 @@ def read_moment(text: str, timezone: ZoneInfo) -> datetime | None:
     """
     if len(text) > _LONGEST_TEXT:
         return None
-    return _read(" ".join(text.split()), timezone)
+    try:
+        if not _ISO.fullmatch(text):
+            return _read(" ".join(text.split()), timezone)
+        return _in_utc(datetime.fromisoformat(text), timezone)
+    except (ValueError, OverflowError):  # a day or time that does not exist, or lies outside years 1 to 9999
+        return None
+
+
+def _in_utc(moment: datetime, timezone: ZoneInfo) -> datetime:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone)).astimezone(UTC)
 
 
 @lru_cache(maxsize=_CACHED_TEXTS)
 def _read(text: str, timezone: ZoneInfo) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if _ISO.fullmatch(text) else _read_tokens(text)
-        if moment is None:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone)).astimezone(UTC)
-    except (ValueError, OverflowError):  # a day or time that does not exist, or lies outside years 1 to 9999
-        return None
+    moment = datetime.fromisoformat(text) if _ISO.fullmatch(text) else _read_tokens(text)
+    return moment and _in_utc(moment, timezone)
 
 
 def _read_tokens(text: str) -> datetime | None:
@@ -115,10 +119,16 @@ def _read_tokens(text: str) -> datetime | None:
     time = found.get("time")
     if time and not _is_plain(time):
         return None
-    moment = parse(f"{date} {_clock(time)}", default=_MIDNIGHT, ignoretz=True)
+    moment = datetime.combine(_parsed(date), _parsed(_clock(time)).time())
     if [moment.year, moment.month, moment.day] != stated or not _falls_on(moment, found.get("weekday")):
         return None
     return moment.replace(tzinfo=_zone(time["zone"])) if time and time["zone"] else moment
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _parsed(text: str) -> datetime:
+    """A date alone, or a time of day alone: few of either are ever written, so each is parsed once."""
+    return parse(text, default=_MIDNIGHT, ignoretz=True)
 
 
 def _tokens(text: str) -> Sequence[re.Match[str]]:
@@ -152,9 +162,9 @@ def _numbers(date: str) -> tuple[int, int, int]:
 
 
 def _clock(time: re.Match[str] | None) -> str:
-    """The time of day alone, without its zone; empty where the text has none."""
+    """The time of day alone, without its zone; midnight where the text has none."""
     if time is None:
-        return ""
+        return "00:00"
     half = f" {time['half']}m" if time["half"] else ""
     return f"{time['hour']}:{time['minute'] or '00'}:{time['second'] or '00'}{half}"
 

@@ -25,11 +25,14 @@ from core.log import Log
 PATIENCE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 5.0
 
-# A batch looks up a hundred keys in tables that grow while no statistics are there yet. A plan kept from
-# when they were empty, or one that reads a whole partial index into a bitmap, takes 20 times as long.
+# A batch looks up a hundred keys in tables that begin empty: a plan made for empty tables must still be
+# right when they are full. So every look-up goes through its index, row by row, whatever the statistics say,
+# and a plan is made once; made anew for each batch, the foreign keys' own look-ups would be planned for
+# each row.
+_OFF = ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
 PLANNING = text(
-    "SELECT set_config('plan_cache_mode', 'force_custom_plan', false),"
-    " set_config('enable_bitmapscan', 'off', false)"
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), "
+    + ", ".join(f"set_config('enable_{way}', 'off', false)" for way in _OFF)
 )
 
 T = TypeVar("T")

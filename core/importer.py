@@ -27,7 +27,7 @@ from core.log import Log
 from core.pacer import Pacer
 from core.progress import Progress
 from core.reading import Reading
-from core.records import Outcome
+from core.records import Decision, Outcome
 from core.rules import SEEDED_AUTOMATIONS, Ruleset, decide, name_key, quarantined
 from core.runs import LastSuccess, Mode, Status, Trigger
 from core.seen import Seen
@@ -82,6 +82,15 @@ class Ended:
     import_id: int
     status: Status
     errors: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A page's records, each once, with what the rules make of them; by external id."""
+
+    sent_at: datetime
+    decisions: Mapping[str, Decision]
+    raw: Mapping[str, object]
 
 
 class Import:
@@ -234,12 +243,18 @@ class Import:
         return [listings.changed_since(source, since), *again]
 
     def _read(self, wanted: Sequence[Listing], phase: str, message: str) -> None:
-        """Take every page of these listings, decide its records and commit them as a batch."""
+        """Take every page of these listings as decided, and commit it as a batch."""
         self._tell(phase, message)
-        for page in self._pages(wanted):
+        for page in self._taken(wanted, self._decided):
             self._source_started_at = self._source_started_at or page.sent_at
             self._bind()
             self._take(page)
+
+    def _decided(self, page: Page) -> _Decided:
+        """What the rules make of a page; asked by the readers' threads."""
+        decided = [(decide(raw, self._plant.ruleset), raw) for raw in page.records]
+        decisions = {decision.external_id: decision for decision, _ in decided}
+        return _Decided(page.sent_at, decisions, {decision.external_id: raw for decision, raw in decided})
 
     def _bind(self) -> None:
         """Bind the database to its first source, once that has answered: a mistyped one never does."""
@@ -248,9 +263,9 @@ class Import:
             self._asked(lambda connection: runs.record_source(connection, identity, now))
             self._bound = True
 
-    def _pages(self, wanted: Sequence[Listing]) -> Iterator[Page]:
-        """The pages as they come; while none comes, the row shows that the run lives."""
-        with Reading(wanted, self._reading, self._plant.pacer.rate, self._open_reader) as reading:
+    def _taken(self, wanted: Sequence[Listing], prepared: Callable[[Page], T]) -> Iterator[T]:
+        """The pages, prepared, as they come; while none comes, the row shows that the run lives."""
+        with Reading(wanted, self._reading, self._plant.pacer.rate, self._open_reader, prepared) as reading:
             while not reading.finished:
                 page = reading.take(REFRESH_SECONDS)
                 self._control.check()
@@ -262,11 +277,10 @@ class Import:
     def _open_reader(self) -> Reader:
         return Reader(self._plant.source, self._plant.pacer, self._plant.clock, self._reading)
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: _Decided) -> None:
         self._progress.pages += 1
-        decided = [(decide(raw, self._plant.ruleset), raw) for raw in page.records]
-        self._raw = {decision.external_id: raw for decision, raw in decided}
-        for batch in _chunks({decision.external_id: decision for decision, _ in decided}.values()):
+        self._raw = page.raw
+        for batch in _chunks(page.decisions.values()):
             self._obey(self._batches.commit(batch))
             self._control.check()
             if self._progress.batches == 1 and self._progress.expected == 0:
@@ -332,8 +346,9 @@ class Import:
             return
         self._tell("counting", "Counting what incremental imports would have missed.")
         shown: set[str] = set()
-        for page in self._pages(listings.changed_among(self._plant.source, changed, self._before.watermark)):
-            shown |= {raw["id"] for raw in page.records if isinstance(raw, dict) and "id" in raw}
+        asked = listings.changed_among(self._plant.source, changed, self._before.watermark)
+        for records in self._taken(asked, lambda page: page.records):
+            shown |= {raw["id"] for raw in records if isinstance(raw, dict) and "id" in raw}
         self._missed = len(set(changed) - shown)
 
     # Reckon

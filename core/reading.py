@@ -8,7 +8,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from core.airtable import Page, Reader, ReadingState
 from core.errors import StoppedError
@@ -18,8 +18,10 @@ QUEUED_PAGES = 8
 # The first answer also makes the connection; the second tells the latency.
 MEASURED_PAGES = 2
 
+T = TypeVar("T")
 
-class Reading:
+
+class Reading(Generic[T]):
     """Some listings being read; use as a context manager."""
 
     def __init__(
@@ -28,13 +30,18 @@ class Reading:
         state: ReadingState,
         requests_per_second: float,
         open_reader: Callable[[], Reader],
+        prepared: Callable[[Page], T],
     ) -> None:
-        """Start reading at once; `state` is shared with whoever may stop it."""
+        """Start reading at once; `state` is shared with whoever may stop it.
+
+        What `prepared` makes of a page is taken out; the threads do that too, while PostgreSQL writes.
+        """
         self._state = state
         self._pace = requests_per_second
         self._open_reader = open_reader
+        self._prepared = prepared
         self._listings = deque(listings)
-        self._pages: queue.Queue[Page | Exception | None] = queue.Queue(QUEUED_PAGES)
+        self._pages: queue.Queue[T | Exception | None] = queue.Queue(QUEUED_PAGES)
         self._lock = threading.Lock()
         self._working = 0
         self._begin(min(readers_needed(state.latency, requests_per_second), len(self._listings)))
@@ -44,8 +51,8 @@ class Reading:
         """Whether every listing was read to its end and every page taken."""
         return self._working == 0
 
-    def take(self, timeout: float) -> Page | None:
-        """The next page; null where none came within `timeout` seconds, or none is left.
+    def take(self, timeout: float) -> T | None:
+        """The next page as prepared; null where none came within `timeout` seconds, or none is left.
 
         Raises:
             SourceError: why reading ended before.
@@ -92,7 +99,7 @@ class Reading:
 
     def _read_listing(self, reader: Reader, listing: Listing) -> None:
         for number, page in enumerate(reader.pages(listing), 1):
-            self._put(page)
+            self._put(self._prepared(page))
             if number == MEASURED_PAGES and page.more and not listing.shard:
                 needed = readers_needed(self._state.latency, self._pace)
                 if needed > 1:
@@ -111,7 +118,7 @@ class Reading:
         except IndexError:
             return None
 
-    def _put(self, item: Page | Exception | None) -> None:
+    def _put(self, item: T | Exception | None) -> None:
         while True:
             if self._state.stop.is_set():
                 raise StoppedError

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,6 +27,9 @@ SEEDED_AUTOMATIONS = (
 )
 
 _LONGEST_NAME = 500
+_CACHED_NAMES = 4096
+# Within these years every zone can show a moment.
+_PLAIN_YEARS = range(2, 9999)
 _UTC = ZoneInfo("UTC")
 
 
@@ -39,6 +43,7 @@ class Ruleset:
     timezone: ZoneInfo
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def name_key(name: str) -> str:
     """What all spellings of one clinic's or automation's name have in common."""
     return text.folded(name).casefold()
@@ -71,6 +76,8 @@ _READERS: Mapping[Column, Callable[[object], str | None]] = MappingProxyType(
     dict.fromkeys(Column, text.whole) | {Column.CLINIC: _name, Column.AUTOMATION: _name}
 )
 
+_BOUNDED = (Column.CLINIC, Column.AUTOMATION, Column.USER_ID)
+
 _Texts = Mapping[Column, str | None]
 
 
@@ -90,7 +97,7 @@ def _well_formed(raw: object, timezone: ZoneInfo) -> _Record | None:
     if external_id is None or not isinstance(created, str) or not isinstance(cells, dict):
         return None
     moment = read_moment(created, _UTC)
-    return _Record(external_id, moment, cells) if moment and _local(moment, timezone) else None
+    return _Record(external_id, moment, cells) if moment and _is_shown(moment, timezone) else None
 
 
 def _usable_id(raw: Mapping[str, object]) -> str | None:
@@ -125,9 +132,8 @@ def _fault(texts: _Texts) -> Reason | None:
         return Reason.MISSING_CLINIC
     if not texts.get(Column.USER_ID):
         return Reason.MISSING_USER_ID
-    bounded = (Column.CLINIC, Column.AUTOMATION, Column.USER_ID)
-    too_long = any(len(texts.get(column) or "") > _LONGEST_NAME for column in bounded)
-    return Reason.TOO_LONG if too_long else None
+    longest = max(len(texts.get(column) or "") for column in _BOUNDED)
+    return Reason.TOO_LONG if longest > _LONGEST_NAME else None
 
 
 def _row(record: _Record, texts: _Texts, ruleset: Ruleset) -> Row:
@@ -171,15 +177,18 @@ def _occurred_at(record: _Record, texts: _Texts, timezone: ZoneInfo) -> tuple[da
 def _moment(written: str | None, timezone: ZoneInfo) -> datetime | None:
     """The moment that a cell states, in UTC; None also where the zone cannot show it."""
     moment = read_moment(written or "", timezone)
-    return moment if moment and _local(moment, timezone) else None
+    return moment if moment and _is_shown(moment, timezone) else None
 
 
-def _local(moment: datetime, timezone: ZoneInfo) -> datetime | None:
-    """The moment in the zone; None where that lies outside the years 1 to 9999."""
+def _is_shown(moment: datetime, timezone: ZoneInfo) -> bool:
+    """Whether the zone can show the moment: not where that lies outside the years 1 to 9999."""
+    if moment.year in _PLAIN_YEARS:
+        return True
     try:
-        return moment.astimezone(timezone)
+        moment.astimezone(timezone)
     except OverflowError:
-        return None
+        return False
+    return True
 
 
 def _is_yes(written: str | None) -> bool:

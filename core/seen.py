@@ -6,8 +6,7 @@ table is. A file beside it holds the same for the case that the connection, and 
 
 import json
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, text
 
@@ -20,12 +19,17 @@ CREATE = text("""
 """)
 DROP = text("DROP TABLE IF EXISTS pg_temp.seen")
 
-READ = text("SELECT external_id, outcome FROM seen WHERE external_id = ANY(:ids)")
-
+# Answers what became of those that were read before.
 PUT = text("""
-    INSERT INTO seen (external_id, outcome)
-    SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:outcomes AS text[]))
-    ON CONFLICT (external_id) DO UPDATE SET outcome = excluded.outcome
+    WITH n AS MATERIALIZED (
+        SELECT external_id, outcome,
+               (SELECT outcome FROM seen WHERE seen.external_id = n.external_id) AS before
+        FROM json_each_text(CAST(:outcomes AS json)) AS n (external_id, outcome)
+    ), put AS (
+        INSERT INTO seen (external_id, outcome) SELECT external_id, outcome FROM n
+        ON CONFLICT (external_id) DO UPDATE SET outcome = excluded.outcome
+    )
+    SELECT external_id, before AS outcome FROM n WHERE before IS NOT NULL
 """)
 
 COUNT = text("SELECT outcome, count(*) AS records FROM seen GROUP BY outcome")
@@ -44,8 +48,6 @@ READ_UNSEEN = text("""
     ORDER BY external_id
 """)
 
-CHUNK = 1000
-
 
 class Seen:
     """The records read by one import."""
@@ -63,22 +65,25 @@ class Seen:
         with connection.begin():
             connection.execute(DROP)
             connection.execute(CREATE)
-            for chunk in self._spooled():
-                _put(connection, chunk)
+            for outcomes in self._spooled():
+                _put(connection, outcomes)
 
-    def before(self, connection: Connection, ids: Collection[str]) -> dict[str, Outcome]:
-        """What became of those of these records that were read before."""
-        rows = connection.execute(READ, {"ids": list(ids)})
-        return {row.external_id: Outcome(row.outcome) for row in rows}
+    def put(
+        self, connection: Connection, outcomes: Mapping[str, Outcome]
+    ) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
+        """Note what became of these records, within the batch's transaction.
 
-    def put(self, connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
-        """Note what became of these records, within the batch's transaction."""
-        _put(connection, outcomes)
+        Returns:
+            What became of those that were read before, and what all of them count as now.
+        """
+        before = _put(connection, outcomes)
+        counted = {key: combined(before.get(key), outcome) for key, outcome in outcomes.items()}
+        _put(connection, {key: counted[key] for key in before if counted[key] is not outcomes[key]})
+        return before, counted
 
     def committed(self, outcomes: Mapping[str, Outcome]) -> None:
         """The batch's transaction is committed: keep its records beyond the connection too."""
-        for external_id, outcome in outcomes.items():
-            self._spool.write(json.dumps([external_id, outcome]) + "\n")
+        self._spool.write(json.dumps(outcomes) + "\n")
 
     def counts(self, connection: Connection) -> dict[Outcome, int]:
         """How many records became what."""
@@ -94,9 +99,8 @@ class Seen:
 
     def _spooled(self) -> Iterator[dict[str, Outcome]]:
         self._spool.seek(0)
-        lines = iter(self._spool)
-        while chunk := dict(json.loads(line) for line in islice(lines, CHUNK)):
-            yield chunk
+        for line in self._spool:
+            yield json.loads(line)
         self._spool.seek(0, 2)
 
 
@@ -109,6 +113,8 @@ def combined(before: Outcome | None, now: Outcome) -> Outcome:
     return Outcome.UPDATED if Outcome.UPDATED in {before, now} else Outcome.UNCHANGED
 
 
-def _put(connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
-    if outcomes:
-        connection.execute(PUT, {"ids": list(outcomes), "outcomes": list(outcomes.values())})
+def _put(connection: Connection, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    if not outcomes:
+        return {}
+    before = connection.execute(PUT, {"outcomes": json.dumps(outcomes)}).all()
+    return {row.external_id: Outcome(row.outcome) for row in before}

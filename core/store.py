@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, TextClause, text
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Row as RowType
 
 from core.database import DIMENSION_LOCK, lock_for_transaction
 from core.records import Outcome, Rejection, Row
 
-# What a conversation's own row holds beside its keys: column and SQL type, in the order of `_values`.
+# What a conversation's own row holds beside its keys: column and SQL type.
 CONVERSATION_COLUMNS: tuple[tuple[str, str], ...] = (
     ("client_id", "bigint"),
     ("location_id", "bigint"),
@@ -34,42 +35,50 @@ CONVERSATION_COLUMNS: tuple[tuple[str, str], ...] = (
     ("contact_phone", "text"),
 )
 _NAMES = ", ".join(name for name, _ in CONVERSATION_COLUMNS)
-_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in CONVERSATION_COLUMNS)
+_TYPED = ", ".join(f"{name} {kind}" for name, kind in CONVERSATION_COLUMNS)
 _SETS = ", ".join(f"{name} = n.{name}" for name, _ in CONVERSATION_COLUMNS)
 
-# What is stored of some records: their conversation, live or deleted, with its booking and lead.
+# What is stored of some records: their conversation, live or deleted, with its booking and lead, and their
+# open rejection. From `client_id` to `contact_phone` it is what `_expected` says of a record.
 READ_STORED = text("""
-    SELECT c.external_id, c.id, c.customer_id, cu.external_id AS user_id,
-           cl.name_key AS clinic_key, a.name_key AS automation_key,
-           c.occurred_at, c.date_status, c.local_date, c.local_hour, c.engaged, c.lead_created, c.booked,
-           c.other_booking_text, c.contact_name, c.contact_email, c.contact_phone,
-           c.deleted_at IS NOT NULL AS deleted,
-           b.raw_text AS booking_text, b.booked_for, l.id IS NOT NULL AS has_lead
-    FROM conversations c
-    JOIN customers cu ON cu.id = c.customer_id
-    JOIN clients cl ON cl.id = c.client_id
-    JOIN automations a ON a.id = c.automation_id
+    SELECT i.external_id, c.id, c.customer_id, c.deleted_at IS NOT NULL AS deleted,
+           c.client_id, c.automation_id, cu.external_id AS user_id,
+           c.occurred_at, c.date_status, c.local_date, c.local_hour,
+           c.engaged, c.lead_created, l.id IS NOT NULL AS has_lead,
+           c.booked, b.raw_text AS booking_text, b.booked_for, c.other_booking_text,
+           c.contact_name, c.contact_email, c.contact_phone,
+           r.reason, r.cells
+    FROM json_array_elements_text(CAST(:records AS json)) AS i (external_id)
+    LEFT JOIN conversations c ON c.external_id = i.external_id
+    LEFT JOIN customers cu ON cu.id = c.customer_id
     LEFT JOIN bookings b ON b.conversation_id = c.id
     LEFT JOIN leads l ON l.conversation_id = c.id
-    WHERE c.external_id = ANY(:ids)
+    LEFT JOIN rejected_records r ON r.external_id = i.external_id AND r.resolved_at IS NULL
+    WHERE c.id IS NOT NULL OR r.id IS NOT NULL
 """)
+_COMPARED = slice(4, 21)
 
-READ_OPEN_REJECTIONS = text("""
-    SELECT external_id, reason, cells FROM rejected_records
-    WHERE resolved_at IS NULL AND external_id = ANY(:ids)
-""")
-
+# New conversations with the leads and bookings that they led to.
 INSERT_CONVERSATIONS = text(f"""
-    INSERT INTO conversations (external_id, {_NAMES}, first_import_id, last_import_id)
-    SELECT n.*, :import_id, :import_id
-    FROM unnest(CAST(:external_id AS text[]), {_ARRAYS}) AS n
-    RETURNING id, external_id
+    WITH n AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(CAST(:rows AS json))
+            AS n (external_id text, {_TYPED}, booking_text text, booked_for timestamptz)
+    ), made AS (
+        INSERT INTO conversations (external_id, {_NAMES}, first_import_id, last_import_id)
+        SELECT external_id, {_NAMES}, :import_id, :import_id FROM n
+        RETURNING id, external_id, lead_created
+    ), led AS (
+        INSERT INTO leads (conversation_id) SELECT id FROM made WHERE lead_created
+    )
+    INSERT INTO bookings (conversation_id, raw_text, booked_for)
+    SELECT made.id, n.booking_text, n.booked_for FROM made JOIN n USING (external_id)
+    WHERE n.booking_text IS NOT NULL
 """)  # noqa: S608 (constants of this module)
 
 UPDATE_CONVERSATIONS = text(f"""
     UPDATE conversations c
     SET {_SETS}, deleted_at = NULL, last_import_id = :import_id
-    FROM unnest(CAST(:id AS bigint[]), {_ARRAYS}) AS n (id, {_NAMES})
+    FROM json_to_recordset(CAST(:rows AS json)) AS n (id bigint, {_TYPED})
     WHERE c.id = n.id
 """)  # noqa: S608 (constants of this module)
 
@@ -96,10 +105,19 @@ INSERT_LEADS = text("""
     ON CONFLICT (conversation_id) DO NOTHING
 """)
 
-READ_CUSTOMERS = text("SELECT id, external_id FROM customers WHERE external_id = ANY(:user_ids)")
-
-INSERT_CUSTOMERS = text("""
-    INSERT INTO customers (external_id) SELECT unnest(CAST(:user_ids AS text[])) RETURNING id, external_id
+# The ids of some customers, and which of them are new: those hold already what is said of them here.
+PUT_CUSTOMERS = text("""
+    WITH wanted AS MATERIALIZED (
+        SELECT w.*, (SELECT cu.id FROM customers cu WHERE cu.external_id = w.external_id) AS id
+        FROM json_to_recordset(CAST(:customers AS json))
+            AS w (external_id text, name text, email text, phone text)
+    ), made AS (
+        INSERT INTO customers (external_id, name, email, phone)
+        SELECT external_id, name, email, phone FROM wanted WHERE id IS NULL
+        RETURNING id, external_id
+    )
+    SELECT id, external_id, false AS made FROM wanted WHERE id IS NOT NULL
+    UNION ALL SELECT id, external_id, true FROM made
 """)
 
 # Each of name, email and phone: the latest non-blank one among the customer's live conversations, by
@@ -175,6 +193,10 @@ RESOLVE_REJECTIONS = text("""
 """)
 
 
+Stored = RowType[Any]
+"""One row of `READ_STORED`."""
+_UNKNOWN = (None, None)
+
 # The first rows of an empty table: until PostgreSQL knows of them, it takes live rows for rare and plans
 # each look-up as if a whole index were to be read.
 ANALYSE = text("ANALYZE conversations, customers")
@@ -188,6 +210,10 @@ class Places:
     """Client id and location id."""
     automations: dict[str, int] = field(default_factory=dict)
 
+    def __or__(self, other: "Places") -> "Places":
+        """What either knows."""
+        return Places(self.clinics | other.clinics, self.automations | other.automations)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -195,8 +221,8 @@ class Change:
 
     outcomes: dict[str, Outcome]
     created: list[Row]
-    updated: list[tuple[RowMapping, Row]]
-    withdrawn: list[RowMapping]
+    updated: list[tuple[Stored, Row]]
+    withdrawn: list[Stored]
     """Stored and live rows whose record is rejected now."""
     rejected: list[Rejection]
     """Rejections that are new or say something else than the open one."""
@@ -209,58 +235,38 @@ class Change:
 
 
 def decided(
-    rows: Iterable[Row],
-    rejections: Iterable[Rejection],
-    stored: Mapping[str, RowMapping],
-    open_rejections: Mapping[str, RowMapping],
+    rows: Iterable[Row], rejections: Iterable[Rejection], stored: Mapping[str, Stored], places: Places
 ) -> Change:
     """Compare what was read with what is stored; pure. An unchanged record leads to no write."""
     change = Change({}, [], [], [], [], [])
     for row in rows:
         held = stored.get(row.external_id)
-        if held is None:
+        if held is None or held.id is None:
             change.created.append(row)
             change.outcomes[row.external_id] = Outcome.CREATED
-        elif differs(held, row):
+        elif held.deleted or held[_COMPARED] != _expected(row, places):
             change.updated.append((held, row))
             change.outcomes[row.external_id] = Outcome.UPDATED
         else:
             change.outcomes[row.external_id] = Outcome.UNCHANGED
-        if row.external_id in open_rejections:
+        if held is not None and held.reason is not None:
             change.resolved.append(row.external_id)
     for rejection in rejections:
         change.outcomes[rejection.external_id] = Outcome.REJECTED
-        held, known = stored.get(rejection.external_id), open_rejections.get(rejection.external_id)
-        if held is not None and not held["deleted"]:
+        held = stored.get(rejection.external_id)
+        if held is not None and held.id is not None and not held.deleted:
             change.withdrawn.append(held)
-        if known is None or (known["reason"], known["cells"]) != (rejection.reason, rejection.cells):
+        if held is None or (held.reason, held.cells) != (rejection.reason, rejection.cells):
             change.rejected.append(rejection)
     return change
 
 
-def differs(held: RowMapping, row: Row) -> bool:
-    """Whether a stored conversation, its booking or its lead is not what the record says."""
-    return bool(held["deleted"]) or (
-        held["clinic_key"],
-        held["automation_key"],
-        held["user_id"],
-        held["occurred_at"],
-        held["date_status"],
-        held["local_date"],
-        held["local_hour"],
-        held["engaged"],
-        held["lead_created"],
-        held["has_lead"],
-        held["booked"],
-        held["booking_text"],
-        held["booked_for"],
-        held["other_booking_text"],
-        held["contact_name"],
-        held["contact_email"],
-        held["contact_phone"],
-    ) != (
-        row.clinic_key,
-        row.automation_key,
+def _expected(row: Row, places: Places) -> tuple[object, ...]:
+    """What `READ_STORED` answers where conversation, booking and lead are as the record says."""
+    client, _ = places.clinics.get(row.clinic_key, _UNKNOWN)
+    return (
+        client,
+        places.automations.get(row.automation_key),
         row.user_id,
         row.occurred_at,
         row.date_status,
@@ -279,57 +285,55 @@ def differs(held: RowMapping, row: Row) -> bool:
     )
 
 
-def read_stored(connection: Connection, ids: Collection[str]) -> dict[str, RowMapping]:
-    """What is stored of these records, by external id."""
-    return _by_external_id(connection, READ_STORED, ids)
+def read_stored(connection: Connection, ids: Collection[str]) -> dict[str, Stored]:
+    """What is stored of these records, by external id; only what is stored at all."""
+    if not ids:
+        return {}
+    found = connection.execute(READ_STORED, {"records": json.dumps(list(ids))}).all()
+    return {row.external_id: row for row in found}
 
 
-def read_open_rejections(connection: Connection, ids: Collection[str]) -> dict[str, RowMapping]:
-    """The open rejections of these records, by external id."""
-    return _by_external_id(connection, READ_OPEN_REJECTIONS, ids)
+def find_places(connection: Connection, rows: Iterable[Row], known: Places) -> Places:
+    """Those clinics and automations of these rows that are stored and not known yet."""
+    clinics = {row.clinic_key for row in rows} - known.clinics.keys()
+    automations = {row.automation_key for row in rows} - known.automations.keys()
+    return _read_places(connection, clinics, automations) if clinics or automations else Places()
 
 
 def apply(connection: Connection, change: Change, places: Places, import_id: int, now: datetime) -> Places:
     """Carry out a change within the caller's transaction.
 
     Returns:
-        The clinics and automations that it made or looked up: true once the transaction is committed.
+        The clinics and automations that it made: true once the transaction is committed.
     """
     rows = change.created + [row for _, row in change.updated]
-    found = place_rows(connection, rows, places)
-    known = Places(places.clinics | found.clinics, places.automations | found.automations)
-    customers = put_customers(connection, {row.user_id for row in rows})
-    ids = _insert(connection, change.created, known, customers, import_id)
-    _update(connection, change.updated, known, customers, import_id)
-    ids |= {row.external_id: held["id"] for held, row in change.updated}
-    _put_what_they_led_to(connection, change, ids)
-    touched = {customers[row.user_id] for row in rows} | {held["customer_id"] for held, _ in change.updated}
-    touched |= withdraw(connection, [held["id"] for held in change.withdrawn], import_id, now)
+    made = _place(connection, rows, places)
+    customers, new = put_customers(connection, rows)
+    records = _Records(places | made, customers)
+    _insert(connection, change.created, records, import_id)
+    _update(connection, change.updated, records, import_id)
+    touched = {customers[row.user_id] for row in rows} - new
+    touched |= {held.customer_id for held, _ in change.updated}
+    touched |= withdraw(connection, [held.id for held in change.withdrawn], import_id, now)
     refresh_customers(connection, touched)
     _put_rejections(connection, change, import_id, now)
-    return found
+    return made
 
 
-def place_rows(connection: Connection, rows: Iterable[Row], places: Places) -> Places:
-    """Look up, or make, the clinics and automations of these rows that are not known yet."""
-    clinics = {row.clinic_key: row.clinic for row in reversed(list(rows))}
-    automations = {row.automation_key: row.automation for row in reversed(list(rows))}
-    for key in places.clinics.keys() & clinics.keys():
-        del clinics[key]
-    for key in places.automations.keys() & automations.keys():
-        del automations[key]
-    return put_places(connection, clinics, automations)
+def _place(connection: Connection, rows: Sequence[Row], places: Places) -> Places:
+    """Make the clinics and automations of these rows that are not known; shown as first seen."""
+    backwards = list(reversed(rows))
+    clinics = {row.clinic_key: row.clinic for row in backwards if row.clinic_key not in places.clinics}
+    automations = {
+        row.automation_key: row.automation
+        for row in backwards
+        if row.automation_key not in places.automations
+    }
+    return put_places(connection, clinics, automations) if clinics or automations else Places()
 
 
 def put_places(connection: Connection, clinics: Mapping[str, str], automations: Mapping[str, str]) -> Places:
     """Look up or make clinics and automations, by key with the name to show, and link them all."""
-    if not clinics and not automations:
-        return Places()
-    found = _read_places(connection, clinics, automations)
-    new_clinics = {key: name for key, name in clinics.items() if key not in found.clinics}
-    new_automations = {key: name for key, name in automations.items() if key not in found.automations}
-    if not new_clinics and not new_automations:
-        return found
     # Whoever makes one side must see the other side of everybody else, or a link would be missing.
     lock_for_transaction(connection, DIMENSION_LOCK)
     found = _read_places(connection, clinics, automations)
@@ -340,18 +344,25 @@ def put_places(connection: Connection, clinics: Mapping[str, str], automations: 
     return found
 
 
-def put_customers(connection: Connection, user_ids: Collection[str]) -> dict[str, int]:
-    """The ids of these customers by User ID, made where missing."""
-    if not user_ids:
-        return {}
-    found = {
-        row.external_id: row.id for row in connection.execute(READ_CUSTOMERS, {"user_ids": list(user_ids)})
-    }
-    missing = sorted(set(user_ids) - found.keys())
-    if missing:
-        made = connection.execute(INSERT_CUSTOMERS, {"user_ids": missing})
-        found |= {row.external_id: row.id for row in made}
-    return found
+def put_customers(connection: Connection, rows: Sequence[Row]) -> tuple[dict[str, int], set[int]]:
+    """The ids of these rows' customers by User ID, made where missing; and which of the ids are new.
+
+    A new customer has no other conversations: the latest of these rows say what it is called.
+    """
+    if not rows:
+        return {}, set()
+    found = connection.execute(PUT_CUSTOMERS, {"customers": json.dumps(latest_contacts(rows))}).all()
+    return {row.external_id: row.id for row in found}, {row.id for row in found if row.made}
+
+
+def latest_contacts(rows: Iterable[Row]) -> list[dict[str, str | None]]:
+    """Each customer's latest non-blank name, email and phone of these rows (spec, section 2)."""
+    contacts: dict[str, dict[str, str | None]] = {}
+    for row in sorted(rows, key=lambda row: (row.occurred_at, row.external_id)):
+        said = {"name": row.name, "email": row.email, "phone": row.phone}
+        known = contacts.setdefault(row.user_id, {"external_id": row.user_id, **said})
+        known.update({name: value for name, value in said.items() if value is not None})
+    return list(contacts.values())
 
 
 def refresh_customers(connection: Connection, ids: Collection[int]) -> None:
@@ -379,14 +390,6 @@ def resolve_rejections(connection: Connection, ids: Collection[str], now: dateti
 def analyse(connection: Connection) -> None:
     """Let the planner know what the first batch of an empty table brought."""
     connection.execute(ANALYSE)
-
-
-def _by_external_id(
-    connection: Connection, statement: TextClause, ids: Collection[str]
-) -> dict[str, RowMapping]:
-    if not ids:
-        return {}
-    return {row["external_id"]: row for row in connection.execute(statement, {"ids": list(ids)}).mappings()}
 
 
 def _read_places(connection: Connection, clinics: Iterable[str], automations: Iterable[str]) -> Places:
@@ -419,85 +422,80 @@ def _make_automations(connection: Connection, automations: Mapping[str, str], fo
     return [row.id for row in made]
 
 
-def _values(rows: Sequence[Row], places: Places, customers: Mapping[str, int]) -> dict[str, list[Any]]:
-    """The arrays of `CONVERSATION_COLUMNS`, an element a row."""
-    tuples = [
-        (
-            *places.clinics[row.clinic_key],
-            places.automations[row.automation_key],
-            customers[row.user_id],
-            row.occurred_at,
-            row.date_status,
-            row.local_date,
-            row.local_hour,
-            row.engaged,
-            row.lead_created,
-            row.booking_text is not None,
-            row.other_booking_text,
-            row.name,
-            row.email,
-            row.phone,
+class _Records:
+    """Rows as the JSON records of the statements above, which type their columns."""
+
+    def __init__(self, places: Places, customers: Mapping[str, int]) -> None:
+        self._places = places
+        self._customers = customers
+
+    def of(self, row: Row, **keys: object) -> dict[str, object]:
+        client, location = self._places.clinics[row.clinic_key]
+        return {
+            **keys,
+            "client_id": client,
+            "location_id": location,
+            "automation_id": self._places.automations[row.automation_key],
+            "customer_id": self._customers[row.user_id],
+            "occurred_at": row.occurred_at.isoformat(),
+            "date_status": row.date_status,
+            "local_date": row.local_date.isoformat(),
+            "local_hour": row.local_hour,
+            "engaged": row.engaged,
+            "lead_created": row.lead_created,
+            "booked": row.booking_text is not None,
+            "other_booking_text": row.other_booking_text,
+            "contact_name": row.name,
+            "contact_email": row.email,
+            "contact_phone": row.phone,
+        }
+
+
+def _insert(connection: Connection, rows: Sequence[Row], records: _Records, import_id: int) -> None:
+    if not rows:
+        return
+    new = [
+        records.of(
+            row,
+            external_id=row.external_id,
+            booking_text=row.booking_text,
+            booked_for=row.booked_for and row.booked_for.isoformat(),
         )
         for row in rows
     ]
-    columns = zip(*tuples, strict=True)
-    return {name: list(values) for (name, _), values in zip(CONVERSATION_COLUMNS, columns, strict=True)}
-
-
-def _insert(
-    connection: Connection, rows: Sequence[Row], places: Places, customers: Mapping[str, int], import_id: int
-) -> dict[str, int]:
-    if not rows:
-        return {}
-    values = _values(rows, places, customers)
-    made = connection.execute(
-        INSERT_CONVERSATIONS,
-        values | {"external_id": [row.external_id for row in rows], "import_id": import_id},
-    )
-    return {row.external_id: row.id for row in made}
+    connection.execute(INSERT_CONVERSATIONS, {"rows": json.dumps(new), "import_id": import_id})
 
 
 def _update(
-    connection: Connection,
-    changed: Sequence[tuple[RowMapping, Row]],
-    places: Places,
-    customers: Mapping[str, int],
-    import_id: int,
+    connection: Connection, changed: Sequence[tuple[Stored, Row]], records: _Records, import_id: int
 ) -> None:
+    """Write changed rows; their bookings and leads are made, changed or deleted where those differ."""
     if not changed:
         return
-    values = _values([row for _, row in changed], places, customers)
-    connection.execute(
-        UPDATE_CONVERSATIONS, values | {"id": [held["id"] for held, _ in changed], "import_id": import_id}
-    )
+    new = [records.of(row, id=held.id) for held, row in changed]
+    connection.execute(UPDATE_CONVERSATIONS, {"rows": json.dumps(new), "import_id": import_id})
+    booked = [
+        (held.id, row)
+        for held, row in changed
+        if (held.booking_text, held.booked_for) != (row.booking_text, row.booked_for)
+    ]
+    put = [(key, row) for key, row in booked if row.booking_text is not None]
+    _on_ids(connection, DELETE_BOOKINGS, [key for key, row in booked if row.booking_text is None])
+    if put:
+        values = {
+            "ids": [key for key, _ in put],
+            "texts": [row.booking_text for _, row in put],
+            "moments": [row.booked_for for _, row in put],
+        }
+        connection.execute(PUT_BOOKINGS, values)
+    led = [(held.id, row.lead_created) for held, row in changed if held.has_lead != row.lead_created]
+    _on_ids(connection, DELETE_LEADS, [key for key, lead in led if not lead])
+    _on_ids(connection, INSERT_LEADS, [key for key, lead in led if lead])
 
 
-def _put_what_they_led_to(connection: Connection, change: Change, ids: Mapping[str, int]) -> None:
-    """Bookings and leads of new and changed rows: made, changed or deleted."""
-    booked = [row for row in change.created if row.booking_text is not None]
-    leads = [row for row in change.created if row.lead_created]
-    unbooked: list[Row] = []
-    unled: list[Row] = []
-    for held, row in change.updated:
-        if (held["booking_text"], held["booked_for"]) != (row.booking_text, row.booked_for):
-            (booked if row.booking_text is not None else unbooked).append(row)
-        if held["has_lead"] != row.lead_created:
-            (leads if row.lead_created else unled).append(row)
-    if unbooked:
-        connection.execute(DELETE_BOOKINGS, {"ids": [ids[row.external_id] for row in unbooked]})
-    if unled:
-        connection.execute(DELETE_LEADS, {"ids": [ids[row.external_id] for row in unled]})
-    if booked:
-        connection.execute(
-            PUT_BOOKINGS,
-            {
-                "ids": [ids[row.external_id] for row in booked],
-                "texts": [row.booking_text for row in booked],
-                "moments": [row.booked_for for row in booked],
-            },
-        )
-    if leads:
-        connection.execute(INSERT_LEADS, {"ids": [ids[row.external_id] for row in leads]})
+def _on_ids(connection: Connection, statement: TextClause, ids: Sequence[int]) -> None:
+    if ids:
+        connection.execute(statement, {"ids": ids})
 
 
 def _put_rejections(connection: Connection, change: Change, import_id: int, now: datetime) -> None:

@@ -24,8 +24,10 @@ def folded(text: str) -> str:
 
 def whole(cell: object) -> str | None:
     """What the whole cell reads as, a list as its parts joined by `", "`; None where it is missing."""
-    if isinstance(cell, str):  # nearly every cell: not worth a generator
+    if isinstance(cell, str):  # nearly every cell that is not empty: not worth a generator
         return clean(cell).strip() or None
+    if cell is None:
+        return None
     return ", ".join(_parts(cell)) or None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from core import figures, lookup, queries, runs, slots, store
 from core.database import engine
+from core.hold import PLANNING
 from tests.support.postgres import Postgres
 
 ROWS = 20_000
@@ -52,13 +53,13 @@ VALUES: Mapping[str, Any] = {
     **dict.fromkeys(
         ("at", "before", "now", "started_at", "source_started_at", "watermark", "alive_since"), NOW
     ),
-    **dict.fromkeys(("user_ids", "external_id", "names", "keys", "texts", "reasons", "seeded"), TEXTS),
+    **dict.fromkeys(("names", "keys", "texts", "reasons", "seeded"), TEXTS),
     **dict.fromkeys(("locations", "automations", "refused"), NUMBERS),
     "moments": [NOW] * BATCH,
     # What is written.
     **dict.fromkeys(("identity", "trigger", "triggered_by", "mode", "status", "notes", "by", "job"), "x"),
     **dict.fromkeys(("fingerprint", "state", "process", "timezone", "later_years"), "x"),
-    **dict.fromkeys(("progress", "errors", "inconsistencies", "jobs"), "[]"),
+    **dict.fromkeys(("progress", "errors", "inconsistencies", "jobs", "records", "rows", "customers"), "[]"),
     "cells": ["{}"] * BATCH,
     **dict.fromkeys(("allow_mass_delete", "changed_data", "only_rejected", "paused"), False),
     **dict.fromkeys(
@@ -76,7 +77,6 @@ VALUES: Mapping[str, Any] = {
     "clients": NUMBERS,
     **dict.fromkeys(("only_engaged", "only_leads", "only_bookings"), False),
 }
-PARAMETERS_OF_A_ROW = {name for name, _ in store.CONVERSATION_COLUMNS}
 
 # Statements whose answer takes the whole table, and why they may.
 WHOLE = {
@@ -101,7 +101,7 @@ STATEMENTS = dict(
     statement for module in MODULES for statement in statements(module) if statement[0] not in WHOLE
 )
 # Those that find, change or delete rows by their keys; others follow an index's order or condition.
-KEYS = {"id", "ids", "user_ids", "keys", "at", "automations", "locations"}
+KEYS = {"id", "ids", "records", "rows", "customers", "keys", "at", "automations", "locations"}
 BY_KEY = {name for name, statement in STATEMENTS.items() if KEYS & set(statement.compile().params)}
 
 
@@ -147,8 +147,7 @@ def connection(filled: str) -> Iterator[Connection]:
     """
     made = engine(filled)
     with made.connect() as opened:
-        for way in ("seqscan", "hashjoin", "mergejoin"):
-            opened.execute(text(f"SET enable_{way} = off"))
+        opened.execute(PLANNING)
         opened.commit()
         yield opened
     made.dispose()
@@ -158,10 +157,7 @@ def values(statement: TextClause) -> dict[str, Any]:
     """A value for each parameter of a statement; `ids` are texts or numbers, as their column is."""
     names = set(statement.compile().params)
     of_numbers = re.search(r":ids AS bigint|\bid = ANY|conversation_id = ANY", statement.text)
-    of_a_row = dict.fromkeys(PARAMETERS_OF_A_ROW, [None] * BATCH) if names >= PARAMETERS_OF_A_ROW else {}
-    known = {**VALUES, "ids": NUMBERS if of_numbers else TEXTS, **of_a_row}
-    if of_a_row and "id" in names:
-        known["id"] = NUMBERS
+    known = {**VALUES, "ids": NUMBERS if of_numbers else TEXTS}
     return {name: known[name] for name in names}
 
 
