@@ -17,12 +17,9 @@ from tests.support.standin import StandIn
 START_SECONDS = 40
 
 
-@contextmanager
-def running_server(database_url: str, standin: StandIn, folder: Path, **variables: str) -> Iterator[str]:
-    """Yield the address of a server that reads from the stand-in into the database."""
-    port = free_port()
-    environ = {
-        **os.environ,
+def environment(database_url: str, standin: StandIn, folder: Path) -> dict[str, str]:
+    """The variables of a product that reads from the stand-in into the database, and logs into the folder."""
+    return {
         "DATABASE_URL": database_url,
         "AIRTABLE_API_KEY": standin.token,
         "AIRTABLE_BASE_ID": standin.base_id,
@@ -31,9 +28,14 @@ def running_server(database_url: str, standin: StandIn, folder: Path, **variable
         "AIRTABLE_REQUESTS_PER_SECOND": "1000",
         "TIMEZONE": "America/New_York",
         "LOG_DIR": str(folder / "logs"),
-        "PORT": str(port),
-        **variables,
     }
+
+
+@contextmanager
+def running_server(database_url: str, standin: StandIn, folder: Path, **variables: str) -> Iterator[str]:
+    """Yield the address of a server that reads from the stand-in into the database."""
+    port = free_port()
+    environ = os.environ | environment(database_url, standin, folder) | {"PORT": str(port)} | variables
     with (folder / "server.txt").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "core", "start"], cwd=ROOT, env=environ, stdout=output, stderr=output
