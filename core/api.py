@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import __version__, samples
 from core.body import TooLargeError, read_body
-from core.errors import DatabaseError, ImportRunningError, NoImportRunningError, ProductError
+from core.errors import DatabaseError, ImportRunningError, NoImportRunningError, ProductError, StoppingError
 from core.importer import Order
 from core.log import Log
 from core.messages import (
@@ -39,7 +39,7 @@ from core.people import PROGRAM, Person
 from core.probe import ConnectionReport
 from core.reports import BriefHealthReport, HistoryReport, Report, StatsReport, StatusReport
 from core.runs import Mode, Trigger
-from core.service import Service, StoppingError, current
+from core.service import Service, current
 
 LARGEST_BODY = 16 * 1024
 THREADS = 8

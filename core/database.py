@@ -30,6 +30,7 @@ KEEPALIVE = {
     "connect_timeout": "10",
     "application_name": "jointchiro",
 }
+HEALTH_MILLISECONDS = 1500
 
 
 # All the data fit in memory, where a page of an index costs no more than the next one of a table. By the
@@ -73,6 +74,14 @@ def engine(conninfo: str) -> Engine:
         connection.commit()
 
     return made
+
+
+def quick_engine(conninfo: str) -> Engine:
+    """An engine for questions that are better not answered than late (spec, section 6: health)."""
+    given = conninfo_to_dict(conninfo)
+    options = f"{given.get('options') or ''} -c statement_timeout={HEALTH_MILLISECONDS}".strip()
+    quick = {"connect_timeout": "2", "tcp_user_timeout": "2000", "options": options}
+    return engine(make_conninfo("", **(given | quick)))
 
 
 def try_lock(connection: Connection) -> bool:

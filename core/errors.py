@@ -59,6 +59,16 @@ class NoImportRunningError(ProductError):
     code = "no_import_running"
 
 
+class StoppingError(ProductError):
+    """Nothing new is begun by a process that is being stopped."""
+
+    code = "stopping"
+
+    def __init__(self) -> None:
+        """There is but one thing to say."""
+        super().__init__("The server is being stopped.")
+
+
 class NothingImportedError(ProductError):
     """A report was asked of a database that no import has filled yet."""
 

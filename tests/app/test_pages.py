@@ -14,6 +14,7 @@ from core.importer import Order
 from core.links import ALL_AUTOMATIONS, ALL_CLINICS
 from core.people import ANONYMOUS, Person, Role
 from core.runs import Mode, Trigger
+from tests.support.services import ended
 from tests.support.site import NOW, Site, said
 from tests.support.standin import unauthorized
 
@@ -221,7 +222,7 @@ def test_a_page_outlives_its_sign_in_without_a_figure(
 def test_a_pressed_button_imports(site: Site) -> None:
     """By whom, and how, stands in the run's row."""
     app = press(site.visit("imports"), "Import changes")
-    site.service.wait_for_import()
+    ended(site.service, 2)
     assert [toast.value for toast in app.toast] == ["Import 2 has started."]
     rows = site.ask("SELECT mode, trigger, triggered_by, status FROM import_logs WHERE id = 2")
     assert rows == [("incremental", "manual", "local", "succeeded")]
@@ -298,7 +299,7 @@ def test_a_refused_mass_deletion_shows_what_would_go_and_may_be_allowed(site: Si
     assert "Airtable no longer shows 150 records" in said(app)
     assert len(app.dataframe[0].value) == 150
     press(app, "Import everything and allow the deletion")
-    site.service.wait_for_import()
+    ended(site.service, import_id + 1)
     assert site.ask("SELECT count(*) FROM conversations WHERE deleted_at IS NULL") == [(50,)]
 
 

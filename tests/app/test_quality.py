@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import visit
 from core.people import Person, Role
+from tests.support.services import ended
 from tests.support.site import Site, said
 from tests.support.standin import START, unauthorized
 
@@ -76,7 +77,7 @@ def test_try_again_takes_what_was_mended(site: Site, odd: dict[str, str]) -> Non
     for record_id in (odd["lost"], odd["in"]):
         site.standin.table.update(record_id, {"Clinic": "Clinic 1"}, at=site.standin.advance(60))
     press(site.visit("quality"), "Try again")
-    site.service.wait_for_import()
+    ended(site.service, 3)
     rows = site.ask(
         "SELECT mode, trigger, triggered_by, status, processed, notes FROM import_logs WHERE id=3"
     )

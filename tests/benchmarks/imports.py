@@ -10,9 +10,10 @@ from psycopg import sql
 from pyairtable import Api
 
 from core import listings, queries
+from core.origin import Origin
 from core.records import Column
 from core.runs import Mode
-from core.service import Service, real_source
+from core.service import Service
 from tests.benchmarks.checks import Check, Sample, Unit
 from tests.benchmarks.source import Source
 from tests.benchmarks.stage import Measure, Stage, run, seconds, service
@@ -110,7 +111,11 @@ def changed_formula(product: Service) -> str:
     """What the next incremental import will ask for."""
     last = product.ask(queries.last_completed)
     assert last is not None
-    return str(listings.changed_since(real_source(product.settings), last["watermark"]).formula)
+    return str(
+        listings.changed_since(
+            Origin(product.settings, product.clock.now).source(), last["watermark"]
+        ).formula
+    )
 
 
 def paced(latency: float) -> Callable[[Stage], Any]:

@@ -13,7 +13,7 @@ from core.runs import Mode, Trigger
 from core.timetable import Job, Slot
 from tests.support.schedule import EVENING, HOUR, NOON, SECOND, Office, Process, opened, rows, states
 from tests.support.scheduled import scheduled
-from tests.support.services import service_on
+from tests.support.services import ended, idle, service_on
 from tests.support.standin import StandIn, conversations
 
 SLOT = Slot(EVENING, Job.IMPORT)
@@ -98,7 +98,7 @@ def test_it_is_really_caught_up(database_url: str, source: StandIn) -> None:
     killed(database_url, source)
     with service_on(database_url, source, GONE, IMPORT_ON_STARTUP="false") as service:
         service.serve()
-        service.wait_for_import()
+        idle(service)
         (run,) = service.history(10).imports
     assert (run.trigger, run.status, run.created) == ("scheduler", "succeeded", 5)
     assert NOTES in (run.notes or "")
@@ -139,7 +139,7 @@ def test_the_import_and_its_slot_are_one(database_url: str, source: StandIn) -> 
             service.start_import(order)
         service.write(lambda connection: slots.claim(connection, SLOT, "taken", "one", EVENING))
         import_id = service.start_import(order)
-        service.wait_for_import()
+        assert ended(service, import_id) == "succeeded"
         with pytest.raises(SlotLostError):
             service.start_import(order)
         assert [run.id for run in service.history(10).imports] == [import_id]

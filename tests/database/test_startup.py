@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from core.database import IMPORT_LOCK, OWNER
-from core.errors import ImportRunningError
+from core.errors import ImportRunningError, StoppingError
 from core.importer import Order
 from core.runs import Mode, Trigger
-from core.service import Service, StoppingError
+from core.service import Service
 from tests.support.services import ended, service_on
 from tests.support.standin import StandIn, conversations, unauthorized
 
@@ -135,12 +135,12 @@ def test_the_import_of_another_process_stands_for_the_startup_import(
 def test_a_run_without_its_lock_is_dead_when_seen_twice(service: Service) -> None:
     """One that has just lost its connection gets the time to regain it."""
     with another_import(service.conninfo):
-        service.tell_dead_twice_seen()
-        service.tell_dead_twice_seen()
+        service.look_after()
+        service.look_after()
         assert shown(service) == [("cli:ann", "running")]
-    service.tell_dead_twice_seen()
+    service.look_after()
     assert shown(service) == [("cli:ann", "running")]
-    service.tell_dead_twice_seen()
+    service.look_after()
     assert shown(service) == [("cli:ann", "interrupted")]
 
 

@@ -23,7 +23,7 @@ from core.pulse import Pulse
 from core.service import REAL_CLOCK, Service
 from tests.support.asgi import LOCAL_HOST, Answer, call
 from tests.support.postgres import Postgres
-from tests.support.services import ended, service_on
+from tests.support.services import ended, idle, service_on
 from tests.support.standin import StandIn, conversations, is_page, unauthorized
 
 JSON = ("content-type", "application/json")
@@ -180,7 +180,7 @@ def test_of_many_at_once_one_begins(client: Client) -> None:
 
 def test_cancel_without_an_import(client: Client) -> None:
     """409 when nothing runs."""
-    client.service.wait_for_import()
+    idle(client.service)
     answer = client.post("/api/import/cancel")
     assert (answer.status, answer.code) == (409, "no_import_running")
 

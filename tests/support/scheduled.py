@@ -22,7 +22,7 @@ from core.importer import Import, Order
 from core.scheduler import Scheduler
 from core.service import Service
 from tests.support.schedule import NOON, TABLE
-from tests.support.services import settings_for
+from tests.support.services import idle, settings_for
 from tests.support.standin import StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def main(url: str, source: str, name: str) -> None:
             service.dies = what == "die"
             scheduler.beat()
             scheduler.settle()
-            service.wait_for_import()
+            idle(service)
             _tell("done")
         scheduler.close()
 

@@ -10,6 +10,7 @@ from core.clock import Clock
 from core.service import Service
 from core.settings import Settings, load
 from tests.support.standin import StandIn
+from tests.support.waiting import until
 
 NO_FILE = Path("no-such-file")
 
@@ -40,10 +41,14 @@ def service_on(
 
 def ended(service: Service, import_id: int) -> str:
     """Wait until an import of this service has ended; answers its status."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        run = next(run for run in service.history(100).imports if run.id == import_id)
-        if run.status != "running":
-            return run.status
-        service.wait_for_import()
-    raise AssertionError(f"import {import_id} did not end")
+
+    def status() -> str:
+        return next(run.status for run in service.history(100).imports if run.id == import_id)
+
+    until(lambda: status() != "running", f"the end of import {import_id}")
+    return status()
+
+
+def idle(service: Service) -> None:
+    """Wait until no import runs in this service's database."""
+    until(lambda: not service.status().status.is_running, "the end of every import")

@@ -24,12 +24,12 @@ FLOORS: tuple[tuple[str, str], ...] = (
         "settings and pure rules",
         "embedded listings lookup masking pacer rules seen settings validation words",
     ),
-    ("the doors to Airtable and PostgreSQL", "answers database fingerprint people samples timetable"),
+    ("the doors to Airtable and PostgreSQL", "answers database fingerprint origin people samples timetable"),
     ("statements and pages of records", "airtable queries runs slots store"),
     ("what a run and a report are made of", "alerts charts control freshness hold progress reading reports"),
-    ("what a run, a page and an answer are made of", "batches figures messages probe pulse"),
+    ("what a run, a page and an answer are made of", "batches figures messages probe pulse watch"),
     ("one import run; the API's document; frames in words", "importer openapi readable"),
-    ("the schedule", "scheduler"),
+    ("imports by themselves and in the background", "background scheduler startup"),
     ("the composition root", "service"),
     ("the entrances; what a visit to a page knows", "access api server visit"),
     ("what a visit asks, where it leads, what it keeps fresh", "links live questions"),
@@ -45,7 +45,7 @@ INTERFACE = {
 }
 # The demo's server is a program of its own: it takes the shape of a record from the product, no more.
 DEMO_KNOWS = {"demo", "records"}
-DEMO_KNOWN_BY = {"service"}
+DEMO_KNOWN_BY = {"origin"}
 
 ONLY_IMPORTERS = {
     "pyairtable": {"airtable", "listings"},
@@ -228,7 +228,7 @@ def test_the_demo_knows_nothing_of_the_product(path: Path) -> None:
     assert {name.partition(".")[0] for name in imports_of_core(path)} <= DEMO_KNOWS
 
 
-def test_only_the_service_knows_the_demo() -> None:
+def test_only_the_origin_knows_the_demo() -> None:
     """The product reads the demo over HTTP, like any other source."""
     assert {
         name_of(path) for path in MODULES if not in_demo(path) and "demo" in imports_of_core(path)
