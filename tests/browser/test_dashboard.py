@@ -77,16 +77,14 @@ def test_import_changes_brings_what_changed(open_page: Open, standin: StandIn) -
 def test_a_running_import_is_seen_by_others_and_cancelled(open_page: Open, standin: StandIn) -> None:
     """Two browsers see the same run; either may stop it."""
     first = open_page("/imports")
-    standin.latency_seconds = 1.5
-    try:
+    with standin.held():
         first.get_by_role("button", name="Import everything").click()
         expect(first.get_by_role("heading", name="is running")).to_be_visible()
         second = open_page("/rates")
         expect(second.get_by_text(re.compile(r"Import \d+: Reading")).first).to_be_visible()
         first.get_by_role("button", name="Cancel import").click()
-        expect(first.get_by_role("heading", name="No import is running")).to_be_visible()
-    finally:
-        standin.latency_seconds = 0.0
+        expect(first.get_by_text(re.compile(r"Import \d+ was asked to stop")).first).to_be_visible()
+    expect(first.get_by_role("heading", name="No import is running")).to_be_visible()
     expect(first.get_by_text("Last import cancelled").first).to_be_visible()
 
 

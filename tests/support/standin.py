@@ -16,7 +16,8 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -332,6 +333,8 @@ class StandIn:
         self._edits: dict[int, list[Callable[[Table], object]]] = {}
         self._pages = 0
         self._lock = threading.RLock()
+        self._open = threading.Event()
+        self._open.set()
         self._server = DemoServer(self._answer, self.now, handler=_Handler)
 
     def __enter__(self) -> Self:
@@ -369,6 +372,15 @@ class StandIn:
         with self._lock:
             self._plans.clear()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every answer back until the block ends."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
     def after_page(self, number: int, edit: Callable[[Table], object]) -> None:
         """Run `edit` once, between the page with that number (from 1, over all listings) and the next."""
         with self._lock:
@@ -393,6 +405,7 @@ class StandIn:
             refused = self._limiter is not None and self._limiter.refuses(seen.at)
         if self.latency_seconds:
             time.sleep(self.latency_seconds)
+        self._open.wait()
         with self._lock:
             response = rate_limit()(Response(200, {})) if refused else self._response(request, seen)
             seen.status = response.status or None
