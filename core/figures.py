@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from core import queries, reports
-from core.periods import ALL_TIME, Period, Unit, buckets
+from core.periods import ALL_TIME, Period, Unit, bucket, buckets
 from core.queries import Totals
 from core.reports import HEARTBEAT_SECONDS, StatusReport
 from core.settings import Settings
@@ -45,11 +45,8 @@ def _statement(words: str) -> TextClause:
 
 READ_TOTALS = _statement("SELECT {counted} FROM conversations WHERE {filtered}")
 
-# Days first: there are few of them, while each conversation's own week or month would have to be computed.
-READ_SERIES = _statement("""
-    SELECT CAST(date_trunc(:unit, CAST(f.day AS timestamp)) AS date) AS start, {summed}
-    FROM (SELECT local_date AS day, {counted} FROM conversations WHERE {filtered} GROUP BY 1) f
-    GROUP BY 1 ORDER BY 1
+READ_DAYS = _statement("""
+    SELECT local_date AS start, {counted} FROM conversations WHERE {filtered} GROUP BY 1 ORDER BY 1
 """)
 
 READ_CLINICS = _statement("""
@@ -277,8 +274,13 @@ def totals(connection: Connection, filters: Filters) -> Totals:
 
 def series(connection: Connection, filters: Filters, unit: Unit) -> pd.DataFrame:
     """`start` and the four counts of each day, week or month; those without conversations are there as 0."""
-    frame = _frame(connection, READ_SERIES, {**filters.values(), "unit": unit.value}, ("start", *COUNTS))
-    return _without_gaps(frame, unit)
+    return folded(_frame(connection, READ_DAYS, filters.values(), ("start", *COUNTS)), unit)
+
+
+def folded(days: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+    """The days of a course summed to its weeks or months, for whoever has the days already."""
+    starts = pd.Series([bucket(day, unit) for day in days["start"]], dtype=object, name="start")
+    return _without_gaps(days.groupby(starts)[list(COUNTS)].sum().reset_index(), unit)
 
 
 def by_clinic(connection: Connection, filters: Filters) -> pd.DataFrame:

@@ -57,7 +57,7 @@ if empty(view):
 total = ask(figures.totals, view.filters)
 earlier = ask(figures.totals, view.filters.within(compared)) if compared else None
 days = ask(figures.series, view.filters, Unit.DAY)
-weeks = ask(figures.series, view.filters, Unit.WEEK)
+weeks = figures.folded(days, Unit.WEEK)
 clinics = ask(figures.by_clinic, view.filters)
 
 open_days, open_weeks = view.unfinished(days, Unit.DAY), view.unfinished(weeks, Unit.WEEK)

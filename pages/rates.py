@@ -44,7 +44,8 @@ clinics = ask(figures.by_clinic, view.filters)
 automations = ask(figures.by_automation, view.filters)
 hours = ask(figures.by_hour, view.filters)
 steps = Unit.WEEK if unit is Unit.DAY else unit
-multiples = ask(figures.clinic_series, view.filters, steps)
+largest = clinics.head(CLINICS_IN_MULTIPLES)
+multiples = ask(figures.clinic_series, view.filters, steps, tuple(map(int, largest["id"])))
 unfinished = view.unfinished(course, unit)
 
 left, right = st.columns([5, 3])
@@ -101,7 +102,6 @@ for picked in panels.selected_points(bar)[:1]:
     name = clinics.set_index("id")["name"][client]
     panels.behind(f"Newest {measure} of {name}", replace(view.filters, client=client), measure)
 
-largest = clinics.head(CLINICS_IN_MULTIPLES)
 st.header(f"{rate_name} of the {len(largest)} largest clinics", anchor=False)
 st.caption("All on one scale, in percent of conversations.")
 top = readable.top_rate(multiples[multiples["conversations"] >= ENOUGH], measure)

@@ -27,8 +27,8 @@ class Known:
 
     record: str
     user: str
-    client: int
-    """The largest clinic."""
+    clients: tuple[int, ...]
+    """The largest clinics, as many as are drawn apart."""
     run: int
 
 
@@ -37,8 +37,8 @@ def known(connection: Connection) -> Known:
     newest = figures.conversations(connection, ALL, "conversations", 1)
     last = queries.last_completed(connection)
     assert last is not None
-    client = int(figures.by_clinic(connection, ALL)["id"][0])
-    return Known(str(newest["external_id"][0]), "JC-1", client, last["id"])
+    largest = figures.by_clinic(connection, ALL)["id"].head(figures.CLINICS_IN_MULTIPLES)
+    return Known(str(newest["external_id"][0]), "JC-1", tuple(map(int, largest)), last["id"])
 
 
 def figure_reads() -> dict[str, Read]:
@@ -52,12 +52,11 @@ def figure_reads() -> dict[str, Read]:
         "figures.active_days": partial(figures.active_days, filters=ALL, window=silence.WINDOW),
         "figures.clinics": figures.clinics,
         "figures.automations": figures.automations,
+        # Over years, pages ask for all clinics' months, and for the largest clinics' weeks.
+        "figures.clinic_series by month": partial(figures.clinic_series, filters=ALL, unit=Unit.MONTH),
     }
     for unit in Unit:
         found[f"figures.series by {unit}"] = partial(figures.series, filters=ALL, unit=unit)
-    # Pages never ask for each clinic's days over years.
-    for unit in (Unit.WEEK, Unit.MONTH):
-        found[f"figures.clinic_series by {unit}"] = partial(figures.clinic_series, filters=ALL, unit=unit)
     for only in COUNTS:
         found[f"figures.conversations, {only}"] = partial(
             figures.conversations, filters=ALL, only=only, limit=LIMIT
@@ -65,10 +64,13 @@ def figure_reads() -> dict[str, Read]:
     return found
 
 
-def clinic_reads(client: int) -> dict[str, Read]:
-    """What the largest clinic's own view asks more narrowly."""
-    one = Filters(client=client)
+def clinic_reads(clients: tuple[int, ...]) -> dict[str, Read]:
+    """What the largest clinic's own view and the largest ones' small charts ask more narrowly."""
+    one = Filters(client=clients[0])
     return {
+        "figures.clinic_series by week of the largest": partial(
+            figures.clinic_series, filters=ALL, unit=Unit.WEEK, clients=clients
+        ),
         "figures.totals of a clinic": partial(figures.totals, filters=one),
         "figures.series by week of a clinic": partial(figures.series, filters=one, unit=Unit.WEEK),
         "figures.extent of a clinic": partial(figures.extent, filters=one),
@@ -129,7 +131,7 @@ def every_read(settings: Settings, now: datetime, known: Known) -> Mapping[str, 
         "figures.standing": partial(figures.standing, settings=settings, now=now),
         "reports.health": partial(reports.health, settings=settings, now=now, version=__version__),
         **figure_reads(),
-        **clinic_reads(known.client),
+        **clinic_reads(known.clients),
         **import_reads(known.run),
         **validation_reads(settings),
         **quality_reads(known.record, known.user),

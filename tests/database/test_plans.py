@@ -107,7 +107,7 @@ BY_KEY = {name for name, statement in STATEMENTS.items() if KEYS & set(statement
 
 # Figures that count conversations, each of them or those of a period.
 COVERED = (
-    *("figures.READ_TOTALS", "figures.READ_SERIES", "figures.READ_CLINICS", "figures.READ_AUTOMATIONS"),
+    *("figures.READ_TOTALS", "figures.READ_DAYS", "figures.READ_CLINICS", "figures.READ_AUTOMATIONS"),
     *("figures.READ_CLINIC_SERIES", "figures.READ_HOURS", "figures.READ_EXTENT"),
     *("queries.READ_TOTALS", "queries.READ_LIVE_COUNT", "queries.READ_INCONSISTENCIES"),
 )

@@ -79,7 +79,7 @@ def asked() -> Iterator[str]:
 def test_every_question_of_a_page_is_measured() -> None:
     """A page cannot ask the database anything that `make bench` does not time."""
     settings = load({}, Path("no-such-file"))
-    reads = every_read(settings, datetime.now(UTC), Known("rec", "user", 1, 1)).values()
+    reads = every_read(settings, datetime.now(UTC), Known("rec", "user", (1,), 1)).values()
     functions = [read.func if isinstance(read, partial) else read for read in reads]
     measured = {f"{each.__module__.removeprefix('core.')}.{each.__name__}" for each in functions}
     found = {name for name in asked() if QUESTION.fullmatch(name)}
