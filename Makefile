@@ -18,7 +18,7 @@ PEERS := .bench/peers/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help start dev test check browser bench lock migrate seed import-manual import-incremental \
+.PHONY: help start dev test check browser proxy bench lock migrate seed import-manual import-incremental \
 	status health test-airtable docker-up docker-down docker-logs clean
 
 help: ## list these targets
@@ -71,7 +71,7 @@ dev: $(DEV) ## serve it; a saved page shows at once, a saved core file restarts 
 		--signal SIGTERM --kill-after 20 --debounce-interval 0.3 --no-restart-on-command-exit \
 		-- $(PYTHON) -m core start
 
-test: $(DEV) browser check ## check and test everything
+test: $(DEV) browser proxy check ## check and test everything
 	@exec $(PYTHON) -m pytest
 
 check: $(DEV) ## lint, format and types; the container files and scripts too
@@ -93,6 +93,19 @@ browser: ## find a Chromium for the tests, or install it
 			>/dev/null && command -v chromium >/dev/null && exit 0; \
 	fi; \
 	echo "The tests need a browser: install the package chromium, or set CHROMIUM to its program." >&2; \
+	exit 1
+
+# RUNLEVEL keeps the package from starting a service of its own.
+proxy: ## find an nginx for the tests, or install it
+	@PATH="$$PATH:/usr/sbin"; \
+	if command -v "$${NGINX:-nginx}" >/dev/null 2>&1 && command -v openssl >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing nginx from the system's packages…"; \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		apt-get -qq update && apt-get -qq install --no-install-recommends nginx openssl >/dev/null \
+			&& command -v nginx >/dev/null && exit 0; \
+	fi; \
+	echo "The tests need the programs nginx and openssl: install the packages of these names." >&2; \
 	exit 1
 
 bench: $(DEV) $(PEERS) ## measure imports, figures and pages; ONLY="full unchanged" and ROUNDS=2 make it short

@@ -34,6 +34,15 @@ def environment(database_url: str, standin: StandIn, folder: Path) -> dict[str, 
 @contextmanager
 def running_server(database_url: str, standin: StandIn, folder: Path, **variables: str) -> Iterator[str]:
     """Yield the address of a server that reads from the stand-in into the database."""
+    with server_process(database_url, standin, folder, **variables) as (_, address):
+        yield address
+
+
+@contextmanager
+def server_process(
+    database_url: str, standin: StandIn, folder: Path, **variables: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The same with its process, for tests that end it."""
     port = free_port()
     environ = os.environ | environment(database_url, standin, folder) | {"PORT": str(port)} | variables
     with (folder / "server.txt").open("wb") as output:
@@ -43,7 +52,7 @@ def running_server(database_url: str, standin: StandIn, folder: Path, **variable
         try:
             address = f"http://127.0.0.1:{port}"
             _wait(address, process, folder / "server.txt")
-            yield address
+            yield process, address
         finally:
             process.terminate()
             process.wait(20)
