@@ -39,8 +39,6 @@ SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
-    # What an import changed is vacuumed before people look at it, not up to a minute later.
-    "autovacuum_naptime": "10s",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # Errors quote values, and values are contact data: only the server's own life reaches its log.

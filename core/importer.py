@@ -159,10 +159,24 @@ class Import:
         """Read, write and reckon; whatever happens, the row says how it ended."""
         try:
             status, errors = self._outcome()
-            return self._end(status, errors)
+            ended = self._end(status, errors)
         finally:
             self._reading.stop.set()
             self._let_go()
+        if status in {Status.SUCCEEDED, Status.PARTIAL}:
+            self._vacuum()
+        return ended
+
+    def _vacuum(self) -> None:
+        """Leave the table ready for figures; where that fails they are slower, and the import as good."""
+        try:
+            with self._plant.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.detach()  # an ended import leaves no session behind
+                row = queries.run(connection, self.import_id)
+                store.vacuum(connection, row["created"] + row["updated"] + row["deleted"] if row else 0)
+        except DBAPIError as error:
+            log.failure("vacuum_failed", error, import_id=self.import_id)
 
     def _make_row(self, connection: Connection) -> None:
         """Settle source and mode, and make the row: in the transaction that takes the lock."""

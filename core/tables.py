@@ -246,8 +246,8 @@ conversations = Table(
             "deleted_at IS NULL AND (other_booking_text IS NOT NULL OR date_status = 'unreadable')"
         ),
     ),
-    # An index alone answers only for pages that are vacuumed since they changed. A few thousand changed rows
-    # spoil a good part of them, and by default PostgreSQL would wait for a fifth of the table.
+    # An index alone answers only for pages that were vacuumed since they changed. Small changes add up: a few
+    # thousand rows spoil a good part of the pages, and by default PostgreSQL waits for a fifth of the table.
     postgresql_with={
         "autovacuum_vacuum_threshold": 1000,
         "autovacuum_vacuum_scale_factor": 0,

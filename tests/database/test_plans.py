@@ -84,6 +84,7 @@ WHOLE = {
     "lookup.READ_RESOLVED": "sorts what was resolved; there are few",
     "runs.RESET": "empties the tables",
     "store.ANALYSE": "gathers statistics, and has no plan",
+    "store.VACUUM": "reads what changed, and has no plan",
 }
 
 
