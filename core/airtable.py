@@ -19,7 +19,7 @@ from tenacity.wait import wait_base
 from core.answers import broken, checked, page_token, retry_after, sorted_fault
 from core.clock import Clock
 from core.errors import ListingExpiredError, RateLimitError, RetryableSourceError, StoppedError
-from core.listings import PAGE_SIZE, Listing, Source
+from core.listings import MOST_READERS, PAGE_SIZE, Listing, Source
 from core.pacer import Pacer
 
 LEAST_RATE_WAIT_SECONDS = 0.2
@@ -27,7 +27,7 @@ LEAST_RATE_WAIT_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a reader goes on trying, in seconds and times (spec, section 3: reader failures)."""
+    """How far readers go, in seconds, times and numbers (spec, section 3: reader failures)."""
 
     connect_seconds: int = 10
     read_seconds: int = 30
@@ -37,6 +37,8 @@ class Patience:
     longest_pause_seconds: float = 16.0
     rate_wait_seconds: float = 300.0
     restarts: int = 8
+    readers: int = MOST_READERS
+    """How many may read at once."""
 
 
 PATIENCE = Patience()

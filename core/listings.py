@@ -96,16 +96,16 @@ SPARE = 1.15
 MOST_PAGES_PER_SECOND = 50.0
 
 
-def readers_needed(latency: float, requests_per_second: float) -> int:
+def readers_needed(latency: float, requests_per_second: float, most: int = MOST_READERS) -> int:
     """How many readers keep a pace of requests busy at this latency (seconds); 1 where one suffices.
 
-    Among the numbers that suffice, one that cuts the 62 last characters into even shards.
+    Never more than `most`. Among the numbers that suffice, one that cuts the 62 last characters evenly.
     """
     at_once = latency * min(requests_per_second, MOST_PAGES_PER_SECOND)
     if at_once <= 1:
         return 1
     least = math.ceil(at_once * SPARE)
-    enough = range(min(least, MOST_READERS), MOST_READERS + 1)
+    enough = range(min(least, most), most + 1)
     return min(enough, key=lambda number: (number - least) // 3 + _largest_shard(number) * number)
 
 

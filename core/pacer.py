@@ -29,14 +29,19 @@ class Pacer:
             StoppedError: `stop` was set meanwhile.
         """
         while True:
-            with self._lock:
-                now = self._clock.monotonic()
-                turn = max(self._next, self._silent_until)
-                if turn <= now:
-                    self._next = now + 1 / self.rate
-                    return
-            if stop.wait(turn - now):
-                raise StoppedError
+            turn = self._reserved()
+            while (left := turn - self._clock.monotonic()) > 0:
+                if stop.wait(left):
+                    raise StoppedError
+            if self._silent_until <= turn:
+                return
+
+    def _reserved(self) -> float:
+        """The next free turn, taken in the order of asking: readers of even shards then end together."""
+        with self._lock:
+            turn = max(self._next, self._silent_until, self._clock.monotonic())
+            self._next = turn + 1 / self.rate
+            return turn
 
     def penalise(self, at_least: float) -> float:
         """Keep every reader silent after a rate 429; answer for how many seconds more than before."""

@@ -15,8 +15,10 @@ from core.errors import StoppedError
 from core.listings import Listing, readers_needed, sharded
 
 QUEUED_PAGES = 8
-# The first answer also makes the connection; the second tells the latency.
+# The first answer also makes the connection, so the second tells the latency; unless the first was so slow
+# that several readers are needed whatever the connection cost.
 MEASURED_PAGES = 2
+PLAINLY_SEVERAL = 3
 
 T = TypeVar("T")
 
@@ -44,7 +46,7 @@ class Reading(Generic[T]):
         self._pages: queue.Queue[T | Exception | None] = queue.Queue(QUEUED_PAGES)
         self._lock = threading.Lock()
         self._working = 0
-        self._begin(min(readers_needed(state.latency, requests_per_second), len(self._listings)))
+        self._begin(min(self._needed(), len(self._listings)))
 
     @property
     def finished(self) -> bool:
@@ -100,11 +102,15 @@ class Reading(Generic[T]):
     def _read_listing(self, reader: Reader, listing: Listing) -> None:
         for number, page in enumerate(reader.pages(listing), 1):
             self._put(self._prepared(page))
-            if number == MEASURED_PAGES and page.more and not listing.shard:
-                needed = readers_needed(self._state.latency, self._pace)
-                if needed > 1:
-                    return self._share(listing, needed)
+            if number > MEASURED_PAGES or listing.shard or not page.more:
+                continue
+            needed = self._needed()
+            if needed >= (PLAINLY_SEVERAL if number < MEASURED_PAGES else 2):
+                return self._share(listing, needed)
         return None
+
+    def _needed(self) -> int:
+        return readers_needed(self._state.latency, self._pace, self._state.patience.readers)
 
     def _share(self, listing: Listing, readers: int) -> None:
         """Cut the rest of the work into shards; this reader goes on with one of them."""

@@ -16,7 +16,7 @@ from core.airtable import Reader, ReadingState
 from core.demo.table import Table
 from core.errors import RetryableSourceError
 from core.importer import Ended
-from core.listings import Source, everything
+from core.listings import MOST_READERS, Source, everything
 from core.pacer import Pacer
 from core.runs import Mode, Status
 from tests.support import standin as faults
@@ -303,6 +303,9 @@ def test_edits_between_pages(product: Importing, standin: StandIn, seed: int) ->
 # Several readers
 
 
+SEVERAL = replace(IMPATIENT, readers=MOST_READERS)
+
+
 def shards(standin: StandIn) -> set[str]:
     """The formulas of the shards that were asked for."""
     return {seen.params["filterByFormula"] for seen in standin.seen if is_shard(seen)}
@@ -317,7 +320,7 @@ def is_shard(seen: Seen) -> bool:
 def several(product: Importing, standin: StandIn) -> Importing:
     """The same, where answers take so long that one reader cannot keep the pace."""
     standin.latency_seconds = 0.05
-    product.plant = replace(product.plant, pacer=Pacer(1000, 0.05, CLOCK))
+    product.plant = replace(product.plant, pacer=Pacer(1000, 0.05, CLOCK), patience=SEVERAL)
     return product
 
 
@@ -393,7 +396,7 @@ def test_seeded_mixtures(product: Importing, standin: StandIn, seed: int) -> Non
     generator = random.Random(seed)  # noqa: S311 (a test's dice)
     if seed % 3 == 0:
         standin.latency_seconds = 0.03
-        product.plant = replace(product.plant, pacer=Pacer(1000, 0.05, CLOCK))
+        product.plant = replace(product.plant, pacer=Pacer(1000, 0.05, CLOCK), patience=SEVERAL)
     for _ in range(3):
         storm = Storm(standin, generator)
         ended = product.run(generator.choice(list(Mode)))

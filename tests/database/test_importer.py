@@ -12,12 +12,11 @@ import pytest
 from core.control import Control
 from core.errors import ImportRunningError, SourceMismatchError
 from core.importer import Import, Order
-from core.pacer import Pacer
 from core.records import Column
 from core.rules import Ruleset
 from core.runs import Mode, Status, Trigger
 from tests.support.comparison import COMPARED, LEFT_OUT, differences
-from tests.support.imports import CLOCK, COLUMNS, ZONE, Importing, counters, importing
+from tests.support.imports import COLUMNS, ZONE, Importing, counters, importing
 from tests.support.postgres import Postgres
 from tests.support.standin import START, StandIn, conversations, is_page, unauthorized
 from tests.support.waiting import until
@@ -171,8 +170,6 @@ def test_a_record_that_returns_is_live_again(product: Importing, standin: StandI
 def test_absent_records_are_asked_for_again(product: Importing, standin: StandIn) -> None:
     """A record that a listing skipped, but that is there when asked for by id, is not deleted."""
     product.full()
-    # So slow a pace that one reader suffices, however late this machine answers.
-    product.plant = replace(product.plant, pacer=Pacer(20, 0.05, CLOCK))
     hidden = standin.table.records()[3]
     shown = standin.table.delete(hidden.id)
     standin.after_page(

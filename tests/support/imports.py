@@ -31,7 +31,9 @@ IMPATIENT = Patience(
     first_pause_seconds=0.01,
     longest_pause_seconds=0.05,
     rate_wait_seconds=2.0,
+    readers=1,
 )
+"""One reader, so that requests come in one order however late this machine answers."""
 CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
 COLUMNS: Mapping[Column, str] = {column: column.value for column in Column}
 
