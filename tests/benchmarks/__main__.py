@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from tests.benchmarks import figures, imports, machine, memory, processes
+from tests.benchmarks import figures, imports, machine, memory, pages, processes
 from tests.benchmarks.checks import Result, Sample, exit_code, table
 from tests.benchmarks.stage import Measure, Stage, say
 
 ROUNDS = 5
-USUAL = (*imports.MEASURES, *processes.MEASURES, *memory.MEASURES, *figures.MEASURES)
+USUAL = (*imports.MEASURES, *processes.MEASURES, *memory.MEASURES, *figures.MEASURES, *pages.MEASURES)
 MEASURES = {measure.name: measure for measure in (*USUAL, *figures.HUGE_MEASURES)}
 
 
