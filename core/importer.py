@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -36,6 +37,8 @@ BATCH = 100
 OVERLAP = timedelta(minutes=5)
 REFRESH_SECONDS = 1.0
 MASS_DELETION_ROWS = 10
+# So many record ids are held at once; each is asked for by id in a page of a hundred.
+PORTION = 5000
 
 log = Log("import")
 T = TypeVar("T")
@@ -319,21 +322,30 @@ class Import:
 
     def _delete_absent(self) -> list[dict[str, str]]:
         """Mark what the source no longer has; what was not read is first asked for by id."""
-        unseen = self._asked(self._seen.unseen)
-        if unseen:
-            again = listings.by_id(self._plant.source, unseen)
-            self._read(again, "checking", f"Asking Airtable again for {len(unseen):,} absent records.")
-            unseen = self._asked(self._seen.unseen)
-        absent = self._asked(lambda connection: queries.conversation_ids(connection, unseen))
+        asked = sum(self._asked(self._seen.unseen_counts))
+        if not asked:
+            return []
+        for ids in self._portions(self._seen.unseen):
+            again = listings.by_id(self._plant.source, ids)
+            self._read(again, "checking", f"Asking Airtable again for {asked:,} absent records.")
+        absent, _ = self._asked(self._seen.unseen_counts)
         live = self._asked(queries.live_count)
-        if self._is_mass(len(absent), live) and not self._order.allow_mass_delete:
-            self._refused = absent
-            return [self._refusal(len(absent), live)]
-        self._tell("deleting", f"Removing {len(absent):,} records that Airtable no longer has.")
-        for chunk in _chunks(unseen):
-            self._obey(self._batches.delete(chunk))
-            self._control.check()
+        if self._is_mass(absent, live) and not self._order.allow_mass_delete:
+            self._refused = self._asked(self._seen.unseen_live)
+            return [self._refusal(absent, live)]
+        self._tell("deleting", f"Removing {absent:,} records that Airtable no longer has.")
+        for ids in self._portions(self._seen.unseen):
+            for chunk in _chunks(ids):
+                self._obey(self._batches.delete(chunk))
+                self._control.check()
         return []
+
+    def _portions(self, of: Callable[..., list[str]]) -> Iterator[list[str]]:
+        """All record ids that a question answers, some at a time: a list of all grows with the table."""
+        after = ""
+        while ids := self._asked(partial(of, after=after, limit=PORTION)):
+            yield ids
+            after = ids[-1]
 
     def _is_mass(self, absent: int, live: int) -> bool:
         return absent > MASS_DELETION_ROWS and absent * 100 > self._plant.max_delete_percent * live
@@ -355,15 +367,18 @@ class Import:
         """
         if self._before is None:
             return
-        changed = [name for name in self._asked(self._seen.changed) if name not in reread]
-        if not changed:
-            return
-        self._tell("counting", "Counting what incremental imports would have missed.")
+        for ids in self._portions(self._seen.changed):
+            self._tell("counting", "Counting what incremental imports would have missed.")
+            changed = [name for name in ids if name not in reread]
+            self._missed += len(changed) - self._count_shown(changed, self._before.watermark)
+
+    def _count_shown(self, ids: Sequence[str], since: datetime) -> int:
+        """How many of these records Airtable's modified time shows as changed since."""
         shown: set[str] = set()
-        asked = listings.changed_among(self._plant.source, changed, self._before.watermark)
+        asked = listings.changed_among(self._plant.source, ids, since)
         for records in self._taken(asked, lambda page: page.records):
             shown |= {raw["id"] for raw in records if isinstance(raw, dict) and "id" in raw}
-        self._missed = len(set(changed) - shown)
+        return len(shown.intersection(ids))
 
     # Reckon
 

@@ -91,10 +91,6 @@ READ_OPEN_REJECTED = text("""
     SELECT external_id FROM rejected_records WHERE resolved_at IS NULL ORDER BY external_id
 """)
 
-READ_CONVERSATION_IDS = text("""
-    SELECT id FROM conversations WHERE external_id = ANY(:ids) AND deleted_at IS NULL ORDER BY id
-""")
-
 READ_HISTORY = text("SELECT * FROM import_logs ORDER BY id DESC LIMIT :limit")
 READ_RUN = text("SELECT * FROM import_logs WHERE id = :id")
 READ_LAST_COMPLETED = text("SELECT * FROM import_logs WHERE status = 'succeeded' ORDER BY id DESC LIMIT 1")
@@ -184,11 +180,6 @@ def database_error_ids(connection: Connection) -> list[str]:
 def open_rejected_ids(connection: Connection) -> list[str]:
     """The records that are rejected for whatever reason and still open."""
     return list(connection.execute(READ_OPEN_REJECTED).scalars())
-
-
-def conversation_ids(connection: Connection, external_ids: Collection[str]) -> list[int]:
-    """The ids of the live ones among these records."""
-    return list(connection.execute(READ_CONVERSATION_IDS, {"ids": list(external_ids)}).scalars())
 
 
 def history(connection: Connection, limit: int) -> list[RowMapping]:

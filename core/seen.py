@@ -34,19 +34,31 @@ PUT = text("""
 
 COUNT = text("SELECT outcome, count(*) AS records FROM seen GROUP BY outcome")
 
+# A portion at a time, so that memory stays flat however many there are.
 READ_CHANGED = text("""
-    SELECT external_id FROM seen WHERE outcome IN ('created', 'updated') ORDER BY external_id
+    SELECT external_id FROM seen WHERE outcome IN ('created', 'updated') AND external_id > :after
+    ORDER BY external_id LIMIT :limit
 """)
 
 # Live conversations and open rejections that this import did not read.
-READ_UNSEEN = text("""
-    SELECT external_id FROM conversations c
+UNSEEN_LIVE = """
+    conversations c
     WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = c.external_id)
-    UNION
-    SELECT external_id FROM rejected_records r
+"""
+UNSEEN_OPEN = """
+    rejected_records r
     WHERE resolved_at IS NULL AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = r.external_id)
-    ORDER BY external_id
-""")
+"""
+READ_UNSEEN = text(f"""
+    (SELECT external_id FROM {UNSEEN_LIVE} AND external_id > :after ORDER BY external_id LIMIT :limit)
+    UNION
+    (SELECT external_id FROM {UNSEEN_OPEN} AND external_id > :after ORDER BY external_id LIMIT :limit)
+    ORDER BY external_id LIMIT :limit
+""")  # noqa: S608 (constants above)
+COUNT_UNSEEN = text(f"""
+    SELECT (SELECT count(*) FROM {UNSEEN_LIVE}) AS live, (SELECT count(*) FROM {UNSEEN_OPEN}) AS rejected
+""")  # noqa: S608 (constants above)
+READ_UNSEEN_LIVE = text(f"SELECT id FROM {UNSEEN_LIVE} ORDER BY id")  # noqa: S608 (a constant above)
 
 
 class Seen:
@@ -89,13 +101,22 @@ class Seen:
         """How many records became what."""
         return {Outcome(row.outcome): row.records for row in connection.execute(COUNT)}
 
-    def changed(self, connection: Connection) -> list[str]:
-        """The records that this import created or updated, in byte order."""
-        return list(connection.execute(READ_CHANGED).scalars())
+    def changed(self, connection: Connection, after: str, limit: int) -> list[str]:
+        """The next records after this one that the import created or updated, in byte order."""
+        return list(connection.execute(READ_CHANGED, {"after": after, "limit": limit}).scalars())
 
-    def unseen(self, connection: Connection) -> list[str]:
-        """The external ids of what is live or rejected here and was not read, in byte order."""
-        return list(connection.execute(READ_UNSEEN).scalars())
+    def unseen(self, connection: Connection, after: str, limit: int) -> list[str]:
+        """The next records after this one that are live or rejected here and were not read, in byte order."""
+        return list(connection.execute(READ_UNSEEN, {"after": after, "limit": limit}).scalars())
+
+    def unseen_counts(self, connection: Connection) -> tuple[int, int]:
+        """How many live conversations, and how many open rejections, were not read."""
+        row = connection.execute(COUNT_UNSEEN).one()
+        return row.live, row.rejected
+
+    def unseen_live(self, connection: Connection) -> list[int]:
+        """The ids of the live conversations that were not read."""
+        return list(connection.execute(READ_UNSEEN_LIVE).scalars())
 
     def _spooled(self) -> Iterator[dict[str, Outcome]]:
         self._spool.seek(0)
