@@ -8,7 +8,9 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, TextIO
+from unittest import mock
 
+from core import reading
 from core.control import Control
 from core.demo import DEMO_BASE_ID, DEMO_TOKEN
 from core.errors import ImportRunningError
@@ -42,7 +44,11 @@ def _live(what: dict[str, str], handle: int) -> None:
     )
     with socket.socket(fileno=handle) as connection, connection.makefile("rw", encoding="utf-8") as stream:
         _tell(stream, os.getpid())
-        with importing(source, what["url"]) as product:  # type: ignore[arg-type]  # its names alone are read
+        # One reader, however slow the machine is just now: the commits' numbers are then known.
+        with (
+            mock.patch.object(reading, "readers_needed", return_value=1),
+            importing(source, what["url"]) as product,  # type: ignore[arg-type]  # its names alone are read
+        ):
             _obey(product, stream)
 
 
