@@ -13,7 +13,7 @@ from core.alerts import WELL, Alerts, Cause, Due, LastRun, addresses, causes, du
 from core.runs import Status
 from core.validation import Metric
 from tests.support import standin as faults
-from tests.support.imports import CLOCK, Importing, importing
+from tests.support.imports import CLOCK, Importing
 from tests.support.standin import StandIn, conversations, is_page
 
 # Python 3.11 and 3.12 still have the module that apprise looks for first.
@@ -78,13 +78,6 @@ def standin() -> Iterator[StandIn]:
     """An Airtable with 60 conversations."""
     with StandIn(conversations(60)) as running:
         yield running
-
-
-@pytest.fixture
-def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
-    """The importer, and the database in which it lies what was told."""
-    with importing(standin, database_url) as ready:
-        yield ready
 
 
 def writing(product: Importing) -> Callable[[Callable[[Connection], T]], T]:

@@ -37,13 +37,6 @@ def standin() -> Iterator[StandIn]:
         yield running
 
 
-@pytest.fixture
-def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
-    """The importer between that Airtable and an empty database."""
-    with importing(standin, database_url) as ready:
-        yield ready
-
-
 def assert_whole(product: Importing, standin: StandIn, ended: Ended) -> None:
     """The run succeeded as if nothing had been: each record counted once, nobody rejected."""
     assert ended.status is Status.SUCCEEDED, ended.errors

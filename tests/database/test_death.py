@@ -8,7 +8,7 @@ import pytest
 from core.runs import Status
 from tests.support.child import Child, Nursery
 from tests.support.comparison import differences
-from tests.support.imports import Importing, counters, importing
+from tests.support.imports import Importing, counters
 from tests.support.standin import StandIn, conversations
 from tests.support.waiting import full_once_free, until
 
@@ -30,13 +30,6 @@ def standin() -> Iterator[StandIn]:
     """An Airtable with 600 conversations: six batches."""
     with StandIn(conversations(RECORDS)) as running:
         yield running
-
-
-@pytest.fixture
-def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
-    """The importer of the process that survives."""
-    with importing(standin, database_url) as ready:
-        yield ready
 
 
 def assert_made_up_for(product: Importing, standin: StandIn, committed: int) -> None:

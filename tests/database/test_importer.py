@@ -34,13 +34,6 @@ def standin() -> Iterator[StandIn]:
         yield running
 
 
-@pytest.fixture
-def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
-    """The importer between that Airtable and an empty database."""
-    with importing(standin, database_url) as ready:
-        yield ready
-
-
 def row_versions(product: Importing) -> dict[str, list[dict[str, Any]]]:
     """Where each row lies and which transactions wrote or locked it: a write or a row lock changes it."""
     return {

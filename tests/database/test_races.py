@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.child import Child, Nursery
 from tests.support.comparison import differences
-from tests.support.imports import Importing, importing
+from tests.support.imports import Importing
 from tests.support.standin import StandIn, conversations
 
 RACES = 50
@@ -22,13 +22,6 @@ def standin() -> Iterator[StandIn]:
     """An Airtable with a few conversations."""
     with StandIn(conversations(20)) as running:
         yield running
-
-
-@pytest.fixture
-def product(standin: StandIn, database_url: str) -> Iterator[Importing]:
-    """The importer, for its questions."""
-    with importing(standin, database_url) as ready:
-        yield ready
 
 
 def race(first: Child, second: Child) -> dict[Child, str]:

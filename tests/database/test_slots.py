@@ -1,13 +1,11 @@
 """The schedule in the database: slots, pauses, heartbeats, and what several processes make of them."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 from sqlalchemy import text
 
 from core import queries, reports, slots
-from core.database import engine
 from core.errors import DatabaseUnavailableError, ImportRunningError, SourceMismatchError
 from core.importer import Order
 from core.runs import Mode, Trigger
@@ -26,14 +24,6 @@ from tests.support.schedule import (
     states,
 )
 from tests.support.services import NO_FILE
-
-
-@pytest.fixture
-def office(database_url: str) -> Iterator[Office]:
-    """An office on a database of the test's own."""
-    made = engine(database_url)
-    yield Office(made)
-    made.dispose()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from core import queries, slots
-from core.database import engine
 from core.errors import DatabaseUnavailableError, SlotLostError
 from core.importer import Order
 from core.runs import Mode, Trigger
@@ -21,14 +20,6 @@ SLOT = Slot(EVENING, Job.IMPORT)
 GONE = EVENING + timedelta(seconds=91)
 NOTES = f"Catches up on slots missed since {EVENING.isoformat()}."
 CATCH_UP = Order(Mode.INCREMENTAL, Trigger.SCHEDULER, "scheduler", NOTES)
-
-
-@pytest.fixture
-def office(database_url: str) -> Iterator[Office]:
-    """An office on a database of the test's own."""
-    made = engine(database_url)
-    yield Office(made)
-    made.dispose()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from core.settings import ROOT
+from tests.support.services import variables_for
 from tests.support.standin import StandIn
 
 START_SECONDS = 40
@@ -19,16 +20,7 @@ START_SECONDS = 40
 
 def environment(database_url: str, standin: StandIn, folder: Path) -> dict[str, str]:
     """The variables of a product that reads from the stand-in into the database, and logs into the folder."""
-    return {
-        "DATABASE_URL": database_url,
-        "AIRTABLE_API_KEY": standin.token,
-        "AIRTABLE_BASE_ID": standin.base_id,
-        "AIRTABLE_TABLE_NAME": standin.table.name,
-        "AIRTABLE_ENDPOINT_URL": standin.url,
-        "AIRTABLE_REQUESTS_PER_SECOND": "1000",
-        "TIMEZONE": "America/New_York",
-        "LOG_DIR": str(folder / "logs"),
-    }
+    return variables_for(database_url, standin) | {"LOG_DIR": str(folder / "logs")}
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from tests.support.waiting import until
 NO_FILE = Path("no-such-file")
 
 
-def settings_for(url: str, standin: StandIn, **variables: str) -> Settings:
-    """The settings that read from the stand-in into the database; `variables` add to them or replace them."""
-    environ = {
+def variables_for(url: str, standin: StandIn) -> dict[str, str]:
+    """The variables of a product that reads from the stand-in into the database."""
+    return {
         "DATABASE_URL": url,
         "AIRTABLE_API_KEY": standin.token,
         "AIRTABLE_BASE_ID": standin.base_id,
@@ -26,7 +26,11 @@ def settings_for(url: str, standin: StandIn, **variables: str) -> Settings:
         "AIRTABLE_REQUESTS_PER_SECOND": "1000",
         "TIMEZONE": "America/New_York",
     }
-    return load(environ | variables, NO_FILE)
+
+
+def settings_for(url: str, standin: StandIn, **variables: str) -> Settings:
+    """The settings that read from the stand-in into the database; `variables` add to them or replace them."""
+    return load(variables_for(url, standin) | variables, NO_FILE)
 
 
 @contextmanager
