@@ -1,11 +1,16 @@
-"""What is known of single records: those that were rejected, and whether one is in the figures."""
+"""Single records: by what they are sought, where Airtable shows them, whether they are in, or why not."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, text
 
-from core.text import whole
+from core.text import clean, whole
+
+RECORD_ID = re.compile(r"\brec[A-Za-z0-9]{14}\b")
+AIRTABLE = "https://airtable.com"
 
 READ_REJECTION_COUNTS = text("""
     SELECT reason, count(*) FILTER (WHERE resolved_at IS NULL) AS open, count(*) AS total
@@ -46,6 +51,19 @@ READ_CONTACT = text("""
     FROM conversations v JOIN customers u ON u.id = v.customer_id
     LEFT JOIN bookings b ON b.conversation_id = v.id WHERE v.external_id = :wanted
 """)
+
+
+def sought(typed: str) -> str:
+    """The Airtable id within what was typed or pasted, a record's address too; else the text as a User ID."""
+    found = RECORD_ID.findall(typed)
+    return found[-1] if found else clean(typed).strip()
+
+
+def record_address(base: str | None, table: str, external_id: str) -> str | None:
+    """Where Airtable shows a record; null in the demo, and for what has no id of Airtable's."""
+    if base is None or not RECORD_ID.fullmatch(external_id):
+        return None
+    return f"{AIRTABLE}/{quote(base, safe='')}/{quote(table, safe='')}/{external_id}"
 
 
 def rejection_counts(connection: Connection) -> dict[str, tuple[int, int]]:

@@ -6,8 +6,9 @@ from typing import Any, cast
 import pandas as pd
 import streamlit as st
 
-from core import charts, figures, grids, readable, visit, words
+from core import charts, figures, grids, visit, words
 from core.figures import Filters
+from core.names import COUNT_NAMES
 from core.palette import RATES
 from core.periods import Unit
 from core.queries import Totals
@@ -58,7 +59,7 @@ def behind(title: str, filters: Filters, only: str) -> None:
 
 def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFrame, unit: Unit) -> None:
     """One of the four totals with its rate, its change against the period before, and its course."""
-    name = readable.COUNT_NAMES[measure]
+    name = COUNT_NAMES[measure]
     count, then = getattr(total, measure), getattr(earlier, measure) if earlier else None
     changed = words.change(count, then) if then is not None else None
     with st.container(border=True, height="stretch", key=f"card-{measure}", gap="xsmall"):

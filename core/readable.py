@@ -1,16 +1,27 @@
 """Frames as people read them: columns by name, thousands separated, rates beside their counts. Pure."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
 from core import words
 from core.figures import Standing
-from core.palette import MEASURES, RATES, RESULTS
+from core.names import (
+    COUNT_NAMES,
+    COUNTERS,
+    DATE_STATUSES,
+    JOBS,
+    MODES,
+    RARE,
+    REASONS,
+    RECORD_NAMES,
+    RESULT_NAMES,
+    TOTALS,
+    TRIGGERS,
+)
+from core.palette import RATES, RESULTS
 from core.probe import ConnectionReport
 from core.queries import Totals
 from core.rates import percent, rate
@@ -18,105 +29,8 @@ from core.records import Column
 from core.reports import HealthReport, Validation
 from core.settings import column_variable
 from core.silence import quiet_days, silent
-from core.text import clean
 
-TOTALS = ("conversations", "bookings", "leads", "engaged")
-COUNT_NAMES: Mapping[str, str] = {measure: MEASURES[measure].label for measure in TOTALS}
 CHANGE, COURSE = "Change (%)", "Course"
-MODES: Mapping[str, str] = {"full": "Everything", "incremental": "Changes"}
-TRIGGERS: Mapping[str, str] = {
-    "manual": "A person",
-    "scheduler": "The schedule",
-    "reconcile": "The weekly full import",
-    "startup": "The server’s start",
-}
-INCONSISTENCIES: Mapping[str, str] = {
-    "unreadable_bookings": "Bookings without a readable date",
-    "bookings_of_other_years": "Booking cells of other years",
-    "bookings_of_a_new_year": "Booking cells of a coming year",
-    "leads_without_engagement": "Leads without engagement",
-    "automations_not_seeded": "Conversations of unknown automations",
-    "unreadable_dates": "Conversations without a readable date",
-    "rejected_records": "Rejected records",
-    "source_count": "Records that source and database disagree about",
-}
-COUNTERS: Mapping[str, str] = {
-    "processed": "Read",
-    "created": "New",
-    "updated": "Changed",
-    "unchanged": "Unchanged",
-    "rejected": "Rejected",
-    "deleted": "Deleted",
-    "missed": "Changes that earlier imports had missed",
-    "retries": "Requests that were tried again",
-}
-RARE = frozenset({"missed", "retries"})
-REASONS: Mapping[str, str] = {
-    "missing_clinic": "The Clinic cell is empty",
-    "missing_user_id": "The User ID cell is empty",
-    "too_long": "Clinic, Automation or User ID is over 500 characters",
-    "malformed_record": "The record is not as Airtable's records are",
-    "database_error": "The database refused the record",
-}
-MENDING: Mapping[str, str] = {
-    "missing_clinic": "Fill the Clinic cell in Airtable.",
-    "missing_user_id": "Fill the User ID cell in Airtable.",
-    "too_long": "Shorten the cells Clinic, Automation and User ID to 500 characters in Airtable.",
-    "malformed_record": "Look at the record in Airtable; if it looks right, copy it and delete the old one.",
-    "database_error": "Nothing, at first: each import tries it again. If it stays, look for odd or very long "
-    "text in its cells.",
-}
-RECORD_NAMES: Mapping[str, str] = {
-    "external_id": "Airtable record",
-    "occurred_at": "When",
-    "clinic": "Clinic",
-    "automation": "Automation",
-    "engaged": "Engaged",
-    "lead_created": "Lead",
-    "booked": "Booking",
-    "booked_for": "Booked for",
-    "contact": "Contact on file (hidden)",
-    "detail": "What is odd",
-    "reason": "Why it was rejected",
-    "rejected_at": "Rejected",
-    "resolved_at": "Resolved",
-    "cells": "Cells (contact data hidden)",
-    "import_id": "Import",
-    "address": "Open in Airtable",
-    "state": "In the figures",
-}
-CONTACT_NAMES: Mapping[str, Column] = {
-    "user_id": Column.USER_ID,
-    "name": Column.NAME,
-    "email": Column.EMAIL,
-    "phone": Column.PHONE,
-    "booking": Column.BOOKING,
-}
-# What the rules answer (core.samples.as_json), in words.
-RESULT_NAMES: Mapping[str, str] = {
-    "clinic": "Clinic",
-    "automation": "Automation",
-    "userId": "User ID",
-    "name": "Name",
-    "email": "Email",
-    "phone": "Phone",
-    "occurredAt": "Took place (UTC)",
-    "dateStatus": "Conversation Date",
-    "localDate": "Counted on",
-    "localHour": "Hour",
-    "engaged": "Engaged",
-    "leadCreated": "Lead",
-    "bookingText": "Booking",
-    "bookedFor": "Booked for (UTC)",
-    "otherBookingText": "Booking cell that makes no booking",
-}
-DATE_STATUSES: Mapping[str, str] = {
-    "read": "Read from the cell",
-    "absent": "The cell is empty: the record's own creation counts",
-    "unreadable": "The cell cannot be read: the record's own creation counts",
-}
-RECORD_ID = re.compile(r"\brec[A-Za-z0-9]{14}\b")
-AIRTABLE = "https://airtable.com"
 WELL, UNWELL = ":material/check_circle:", ":material/error:"
 
 Told = Callable[[datetime | None], str]
@@ -283,7 +197,7 @@ def missed(slots: pd.DataFrame, told: Told) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Slot": [told(moment) for moment in slots["slot_at"]],
-            "What": [{"import": "Changes", "reconcile": "Everything"}[job] for job in slots["job"]],
+            "What": [JOBS[job] for job in slots["job"]],
             "Why": [RESULTS[state].label for state in slots["state"]],
         }
     )
@@ -316,19 +230,6 @@ def records(frame: pd.DataFrame, told: Told) -> pd.DataFrame:
     if "reason" in shown:
         shown["reason"] = [REASONS[reason] for reason in shown["reason"]]
     return shown.rename(columns=RECORD_NAMES)
-
-
-def sought(typed: str) -> str:
-    """The Airtable id within what was typed or pasted, a record's address too; else the text as a User ID."""
-    found = RECORD_ID.findall(typed)
-    return found[-1] if found else clean(typed).strip()
-
-
-def record_address(base: str | None, table: str, external_id: str) -> str | None:
-    """Where Airtable shows a record; null in the demo, and for what has no id of Airtable's."""
-    if base is None or not RECORD_ID.fullmatch(external_id):
-        return None
-    return f"{AIRTABLE}/{quote(base, safe='')}/{quote(table, safe='')}/{external_id}"
 
 
 def result(decided: Mapping[str, object]) -> pd.DataFrame:

@@ -9,15 +9,14 @@ import streamlit as st
 from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
 from core.figures import Standing
 from core.links import go, link
+from core.names import COUNTERS, JOBS, MODES, TRIGGERS
 from core.palette import RESULTS
 from core.questions import ask_now
-from core.readable import COUNTERS, MODES, TRIGGERS
 
 RUNS, SLOTS, LINES = 500, 200, 200
 NO_RUN = "–"
-JOBS: Mapping[str, str] = {"import": "Changes", "reconcile": "Everything"}
 # What a result is called; missed and paused are what becomes of slots.
-RESULT_NAMES = {name: ink.label for name, ink in RESULTS.items() if name not in {"missed", "paused"}}
+IMPORT_RESULTS = {name: ink.label for name, ink in RESULTS.items() if name not in {"missed", "paused"}}
 
 
 def panel(standing: Standing) -> None:
@@ -192,7 +191,7 @@ if not slots.empty:
 st.header("All imports", anchor=False)
 left, middle, right = st.columns(3)
 with left:
-    results = several("Result", RESULT_NAMES, "result")
+    results = several("Result", IMPORT_RESULTS, "result")
 with middle:
     modes = several("Reads", MODES, "mode")
 with right:

@@ -6,6 +6,7 @@ import streamlit as st
 from core import actions, charts, figures, outcome, panels, periods, questions, readable, visit, words
 from core.emptiness import empty
 from core.links import link, link_to
+from core.names import COUNT_NAMES
 from core.periods import Unit
 from core.questions import ask, ask_now
 
@@ -24,8 +25,7 @@ def validation_line() -> None:
         told, icon = "No totals are expected", ":material/help:"
     elif off:
         names = ", ".join(
-            f"{readable.COUNT_NAMES[metric.metric].lower()} {words.signed(metric.difference)}"
-            for metric in off
+            f"{COUNT_NAMES[metric.metric].lower()} {words.signed(metric.difference)}" for metric in off
         )
         told, icon = f"Totals not as expected: {names}", ":material/warning:"
     else:

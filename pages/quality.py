@@ -9,8 +9,8 @@ import streamlit as st
 from core import actions, grids, lookup, masking, panels, readable, samples, visit, words
 from core.emptiness import unfilled
 from core.links import RECORD, link
+from core.names import CONTACT_NAMES, DATE_STATUSES, MENDING, REASONS
 from core.questions import ask_now
-from core.readable import CONTACT_NAMES, MENDING, REASONS
 from core.records import Column
 from core.rules import Ruleset, decide
 
@@ -22,7 +22,7 @@ TYPED = "recTyped"
 def address_of(external_id: str) -> str | None:
     """Where Airtable shows the record."""
     base = None if settings.demo else settings.airtable_base_id
-    return readable.record_address(base, settings.airtable_table_name, external_id)
+    return lookup.record_address(base, settings.airtable_table_name, external_id)
 
 
 # Find a record
@@ -37,7 +37,7 @@ def find() -> None:
         max_chars=600,
         help="Tells whether a record is in the figures, since which import, or why not.",
     )
-    wanted = readable.sought(typed)
+    wanted = lookup.sought(typed)
     if wanted:
         tell(wanted)
 
@@ -163,7 +163,7 @@ def conversation(row: Mapping[str, Any], *, opened: bool) -> None:
 
 def date_words(row: Mapping[str, Any]) -> str:
     """Where the conversation's moment comes from."""
-    return readable.DATE_STATUSES[row["date_status"]]
+    return DATE_STATUSES[row["date_status"]]
 
 
 def booking_words(row: Mapping[str, Any]) -> str:
@@ -260,7 +260,7 @@ def rule_tester() -> None:
 
 view = visit.view()
 settings = view.settings
-wanted = readable.sought(st.query_params.get(RECORD, ""))
+wanted = lookup.sought(st.query_params.get(RECORD, ""))
 if wanted:
     one(wanted)
     st.stop()

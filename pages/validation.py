@@ -4,6 +4,7 @@ import streamlit as st
 
 from core import charts, figures, grids, panels, queries, questions, readable, visit, words
 from core.emptiness import unfilled
+from core.names import COUNT_NAMES, INCONSISTENCIES
 from core.questions import ask, ask_now
 from core.rules import SEEDED_AUTOMATIONS, name_key
 
@@ -19,7 +20,7 @@ report = questions.validation()
 totals = ask(queries.totals, settings.expected_as_of)
 course = ask_now(figures.course, RUNS)
 
-off = [readable.COUNT_NAMES[metric.metric].lower() for metric in report.metrics if not metric.ok]
+off = [COUNT_NAMES[metric.metric].lower() for metric in report.metrics if not metric.ok]
 if not report.metrics:
     st.info("No expectation is set. `EXPECTED_CONVERSATIONS` and its like set one.", icon=":material/info:")
 elif off:
@@ -37,12 +38,12 @@ st.header("What in the data is odd", anchor=False)
 if not report.inconsistencies:
     st.success("Nothing was found.", icon=":material/verified:")
 for found in report.inconsistencies:
-    with st.expander(f"**{words.number(found.count)}** {readable.INCONSISTENCIES[found.code]}"):
+    with st.expander(f"**{words.number(found.count)}** {INCONSISTENCIES[found.code]}"):
         st.write(found.message)
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
         records = ask_now(figures.behind, found.code, settings.booking_years, seeded, grids.ROWS_SHOWN)
         if records is not None:
-            grids.records(readable.INCONSISTENCIES[found.code], records)
+            grids.records(INCONSISTENCIES[found.code], records)
 
 st.header("Totals, import by import", anchor=False)
 st.caption("As each import left them. Dashed: what is expected.")
@@ -52,7 +53,7 @@ for place, measure in enumerate(("conversations", "bookings", "leads", "engaged"
     known = course.dropna(subset=measure)
     with columns[place % 2]:
         panels.chart(
-            readable.COUNT_NAMES[measure],
+            COUNT_NAMES[measure],
             charts.course(known, measure, expected.get(measure), view.zone),
             readable.course(known, measure, expected.get(measure), view.told),
         )

@@ -5,21 +5,10 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from core import readable, samples
+from core import readable
 from core.queries import Totals
-from core.records import DateStatus, Reason
-from core.runs import Mode, Trigger
-from core.validation import MESSAGES
 
 TOTAL = Totals(conversations=20077, bookings=3122, leads=13908, engaged=7910)
-
-
-def test_every_code_has_its_words() -> None:
-    """No raw name of the database stands on a page: a new one brings its words."""
-    assert set(readable.INCONSISTENCIES) == set(MESSAGES)
-    assert set(readable.REASONS) == set(Reason)
-    assert set(readable.MODES) == set(Mode)
-    assert set(readable.TRIGGERS) == set(Trigger)
 
 
 def test_rates_stand_beside_counts_to_two_decimals() -> None:
@@ -75,43 +64,3 @@ def test_records_are_told_in_words() -> None:
             "Why it was rejected": "The Clinic cell is empty",
         }
     ]
-
-
-@pytest.mark.parametrize(
-    ("typed", "wanted"),
-    [
-        (" recABCDEFGHIJKLMN ", "recABCDEFGHIJKLMN"),
-        ("https://airtable.com/appX/tblY/viwZ/recABCDEFGHIJKLMN?blocks=hide", "recABCDEFGHIJKLMN"),
-        (" user 17 ", "user 17"),
-        ("record", "record"),
-        ("recABCDEFGHIJKLMNO", "recABCDEFGHIJKLMNO"),
-        ("a\0b", "ab"),
-        (" ", ""),
-    ],
-)
-def test_a_record_is_sought_by_what_people_paste(typed: str, wanted: str) -> None:
-    """An Airtable id, the record's address, or else a User ID."""
-    assert readable.sought(typed) == wanted
-
-
-@pytest.mark.parametrize(
-    ("base", "record", "address"),
-    [
-        ("appX", "recABCDEFGHIJKLMN", "https://airtable.com/appX/My%20table/recABCDEFGHIJKLMN"),
-        ("appX", "malformed:00ff", None),
-        (None, "recABCDEFGHIJKLMN", None),
-    ],
-)
-def test_a_record_is_linked_where_airtable_shows_it(
-    base: str | None, record: str, address: str | None
-) -> None:
-    """Not in the demo, whose records nobody can open; not without an id of Airtable's."""
-    assert readable.record_address(base, "My table", record) == address
-
-
-def test_all_that_the_rules_answer_has_its_words() -> None:
-    """The rule tester shows every field, and no raw name."""
-    fields = {name for sample in samples.check() for name in sample["result"]}
-    assert fields - {"status", "reason"} == set(readable.RESULT_NAMES)
-    assert set(readable.DATE_STATUSES) == set(DateStatus)
-    assert set(readable.MENDING) == set(Reason)
