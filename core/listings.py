@@ -52,6 +52,8 @@ class Listing:
     formula: str | None = None
     shard: bool = False
     """Whether it is a part of a larger listing, and so not to be cut again."""
+    brief: bool = False
+    """Whether a few pages are likely its end, and so cutting it early would read more than it saves."""
 
 
 def everything(source: Source) -> Listing:
@@ -61,7 +63,7 @@ def everything(source: Source) -> Listing:
 
 def changed_since(source: Source, moment: datetime) -> Listing:
     """What was made or changed after `moment`, by Airtable's own modified time."""
-    return Listing(tuple(source.columns.values()), str(_changed_since(moment)))
+    return Listing(tuple(source.columns.values()), str(_changed_since(moment)), brief=True)
 
 
 def by_id(source: Source, ids: Sequence[str]) -> list[Listing]:

@@ -19,6 +19,8 @@ QUEUED_PAGES = 8
 # that several readers are needed whatever the connection cost.
 MEASURED_PAGES = 2
 PLAINLY_SEVERAL = 3
+# What is likely to end soon is only cut when it has not.
+BRIEF_PAGES = 5
 
 T = TypeVar("T")
 
@@ -102,12 +104,18 @@ class Reading(Generic[T]):
     def _read_listing(self, reader: Reader, listing: Listing) -> None:
         for number, page in enumerate(reader.pages(listing), 1):
             self._put(self._prepared(page))
-            if number > MEASURED_PAGES or listing.shard or not page.more:
-                continue
-            needed = self._needed()
-            if needed >= (PLAINLY_SEVERAL if number < MEASURED_PAGES else 2):
+            if page.more and not listing.shard and (needed := self._wanted(listing, number)) > 1:
                 return self._share(listing, needed)
         return None
+
+    def _wanted(self, listing: Listing, pages: int) -> int:
+        """How many readers the rest of a listing is worth after so many pages; 1 for going on alone."""
+        if listing.brief:
+            return self._needed() if pages == BRIEF_PAGES else 1
+        if pages == MEASURED_PAGES:
+            return self._needed()
+        needed = self._needed() if pages < MEASURED_PAGES else 1
+        return needed if needed >= PLAINLY_SEVERAL else 1
 
     def _needed(self) -> int:
         return readers_needed(self._state.latency, self._pace, self._state.patience.readers)

@@ -66,13 +66,13 @@ INSERT_CONVERSATIONS = text(f"""
     ), made AS (
         INSERT INTO conversations (external_id, {_NAMES}, first_import_id, last_import_id)
         SELECT external_id, {_NAMES}, :import_id, :import_id FROM n
-        RETURNING id, external_id, lead_created
+        RETURNING id, external_id, lead_created, booked
     ), led AS (
         INSERT INTO leads (conversation_id) SELECT id FROM made WHERE lead_created
     )
     INSERT INTO bookings (conversation_id, raw_text, booked_for)
     SELECT made.id, n.booking_text, n.booked_for FROM made JOIN n USING (external_id)
-    WHERE n.booking_text IS NOT NULL
+    WHERE made.booked AND n.booking_text IS NOT NULL
 """)  # noqa: S608 (constants of this module)
 
 UPDATE_CONVERSATIONS = text(f"""

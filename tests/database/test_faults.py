@@ -4,6 +4,7 @@ Every case begins with 250 imported conversations, then edits, then an import in
 and ends with one good full import after which the database equals the source.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -337,6 +338,23 @@ def test_edits_between_shards(several: Importing, standin: StandIn, seed: int) -
     standin.advance(600)
     assert several.incremental().status is Status.SUCCEEDED
     assert [line for line in differences(standin.table, several.url) if "not in the source" not in line] == []
+    assert_good_import_mends(several, standin)
+
+
+@pytest.mark.parametrize(("records", "cut"), [(0, False), (700, True)])
+def test_what_changed_is_cut_where_it_is_long(
+    several: Importing, standin: StandIn, records: int, cut: bool
+) -> None:
+    """An incremental import of a few pages asks for those alone; one of many is read by several readers."""
+    several.full()
+    for number in range(len(standin.table), records):
+        standin.table.create({"Clinic": "More", "User ID": f"more {number}"}, at=standin.now())
+    changed_everywhere(standin)
+    asked = len(standin.seen)
+    ended = several.incremental()
+    assert several.row(ended.import_id)["processed"] == len(standin.table) >= records
+    assert any(is_shard(seen) for seen in standin.seen[asked:]) is cut
+    assert cut or len(standin.seen) - asked == math.ceil(len(standin.table) / 100)
     assert_good_import_mends(several, standin)
 
 
