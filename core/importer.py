@@ -286,10 +286,10 @@ class Import:
             while not reading.finished:
                 page = reading.take(REFRESH_SECONDS)
                 self._control.check()
-                if page is None:
-                    self._obey(self._batches.refresh())
-                else:
+                if page is not None:
                     yield page
+                elif not reading.finished:
+                    self._obey(self._batches.refresh())
 
     def _open_reader(self) -> Reader:
         return Reader(self._plant.source, self._plant.pacer, self._plant.clock, self._reading)
