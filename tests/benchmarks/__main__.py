@@ -5,6 +5,7 @@ table goes to standard output, progress to standard error; docs/benchmarks.md sa
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ MEASURES = {measure.name: measure for measure in (*USUAL, *figures.HUGE_MEASURES
 def main() -> int:
     """Measure what the command line names; answers the exit code."""
     given = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run takes its servers down too
     began = time.monotonic()
     with Stage() as stage:
         told = machine.described(stage.postgres.admin_url)
