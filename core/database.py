@@ -33,9 +33,10 @@ KEEPALIVE = {
 HEALTH_MILLISECONDS = 1500
 
 
-# All the data fit in memory, where a page of an index costs no more than the next one of a table. By the
-# default, which is for disks that turn, figures would read the whole table instead of their index.
-CACHED = "SET random_page_cost = 1.1"
+# All the data fit in memory, where a page of an index costs no more than the next one of a table: by the
+# default, which is for disks that turn, figures would read the whole table. And to start parallel workers
+# takes longer than what they would save below a million rows, most of all on a busy machine.
+PLANNING = "SET random_page_cost = 1.1; SET parallel_setup_cost = 50000"
 
 
 class Fault(Enum):
@@ -70,7 +71,7 @@ def engine(conninfo: str) -> Engine:
     @event.listens_for(made, "connect")
     def _set_up(connection: psycopg.Connection, _: object) -> None:
         connection.execute("SET TIME ZONE 'UTC'")
-        connection.execute(CACHED)
+        connection.execute(PLANNING)
         connection.commit()
 
     return made

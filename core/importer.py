@@ -432,8 +432,8 @@ class Import:
 
     def _totals(self, connection: Connection) -> dict[str, object]:
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
-        counts = queries.inconsistencies(connection, self._plant.ruleset.booking_years, seeded)
-        return queries.totals(connection).as_dict() | {"inconsistencies": json.dumps(counts)}
+        totals, counts = queries.reckoning(connection, self._plant.ruleset.booking_years, seeded)
+        return totals.as_dict() | {"inconsistencies": json.dumps(counts)}
 
     def _let_go(self) -> None:
         self._hold.release()

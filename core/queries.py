@@ -57,21 +57,24 @@ READ_EXTENT = text("""
         (SELECT count(*) FROM rejected_records WHERE resolved_at IS NULL) AS rejected
 """)
 
-# How often each thing that should not be is (spec, section 7; ui: validation), in one row: what the covering
-# index tells,
-READ_INCONSISTENCIES = text("""
+# The four totals, and how often each thing that should not be is (spec, section 7; ui: validation): what one
+# reading of the covering index tells,
+READ_RECKONING = text("""
     SELECT
+        count(*) FILTER (WHERE local_date <= :until) AS conversations,
+        count(*) FILTER (WHERE booked AND local_date <= :until) AS bookings,
+        count(*) FILTER (WHERE lead_created AND local_date <= :until) AS leads,
+        count(*) FILTER (WHERE engaged AND local_date <= :until) AS engaged,
+        count(*) FILTER (WHERE lead_created AND NOT engaged) AS leads_without_engagement,
+        count(*) FILTER (WHERE automation_id = ANY (
+            ARRAY(SELECT id FROM automations WHERE name_key <> ALL(:seeded)))) AS automations_not_seeded,
         (SELECT count(*) FROM bookings WHERE booked_for IS NULL) AS unreadable_bookings,
-        (SELECT count(*) FROM conversations
-         WHERE deleted_at IS NULL AND lead_created AND NOT engaged) AS leads_without_engagement,
-        (SELECT count(*) FROM conversations
-         WHERE deleted_at IS NULL AND automation_id = ANY (
-             ARRAY(SELECT id FROM automations WHERE name_key <> ALL(:seeded)))) AS automations_not_seeded,
         (SELECT count(*) FROM rejected_records WHERE resolved_at IS NULL) AS rejected_records,
         coalesce((SELECT abs(l.processed - l.rejected - l.conversations) FROM import_logs l
                   WHERE l.mode = 'full' AND l.status IN ('succeeded', 'partial')
                     AND l.conversations IS NOT NULL
                   ORDER BY l.id DESC LIMIT 1), 0) AS source_count
+    FROM conversations WHERE deleted_at IS NULL
 """)
 # and what only the odd conversations themselves do, which have an index of their own.
 READ_ODD_TEXTS = text("""
@@ -163,13 +166,18 @@ def extent(connection: Connection) -> RowMapping:
     return connection.execute(READ_EXTENT).mappings().one()
 
 
-def inconsistencies(
-    connection: Connection, booking_years: Sequence[str], seeded: Collection[str]
-) -> dict[str, int]:
-    """How often each inconsistency is, by its code; `seeded` are automations' keys."""
-    figures = connection.execute(READ_INCONSISTENCIES, {"seeded": list(seeded)}).mappings().one()
+def reckoning(
+    connection: Connection, booking_years: Sequence[str], seeded: Collection[str], until: date | None = None
+) -> tuple[Totals, dict[str, int]]:
+    """The four totals, up to a local day where one is given, and how often each inconsistency is, by code.
+
+    `seeded` are automations' keys. Both come together because both look at each conversation.
+    """
+    values = {"seeded": list(seeded), "until": until or date.max}
+    counts = {**connection.execute(READ_RECKONING, values).mappings().one()}
+    totals = Totals(**{name: counts.pop(name) for name in Totals.__match_args__})
     texts = connection.execute(READ_ODD_TEXTS, {"later_years": _later_years(booking_years)}).mappings().one()
-    return {**figures, **texts}
+    return totals, counts | {**texts}
 
 
 def database_error_ids(connection: Connection) -> list[str]:

@@ -294,21 +294,15 @@ def stats(connection: Connection, settings: Settings) -> StatsReport:
 
 def metrics(connection: Connection, settings: Settings) -> list[validation_rules.Metric]:
     """The four totals against their expectations (spec, section 4: EXPECTED_…)."""
-    actual = queries.totals(connection, settings.expected_as_of).as_dict()
-    expected = {
-        "conversations": settings.expected_conversations,
-        "bookings": settings.expected_bookings,
-        "leads": settings.expected_leads,
-        "engaged": settings.expected_engaged,
-    }
-    return validation_rules.compare(expected, actual, settings.expected_tolerance_percent)
+    return _compared(queries.totals(connection, settings.expected_as_of), settings)
 
 
 def validation(connection: Connection, settings: Settings) -> Validation:
     """The totals against their expectations, and what was found to be inconsistent."""
-    compared = metrics(connection, settings)
     seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
-    counts = queries.inconsistencies(connection, settings.booking_years, seeded)
+    until = settings.expected_as_of
+    actual, counts = queries.reckoning(connection, settings.booking_years, seeded, until)
+    compared = _compared(actual, settings)
     return Validation(
         ok=all(metric.ok for metric in compared),
         metrics=[Metric.model_validate(metric, from_attributes=True) for metric in compared],
@@ -352,6 +346,16 @@ def down(version: str) -> HealthReport:
 def _job(job: dict[str, object], *, paused: bool) -> Job:
     """A job of the heartbeat; while the schedule is paused nothing will run."""
     return Job.model_validate(job | {"nextRun": None} if paused else job)
+
+
+def _compared(actual: queries.Totals, settings: Settings) -> list[validation_rules.Metric]:
+    expected = {
+        "conversations": settings.expected_conversations,
+        "bookings": settings.expected_bookings,
+        "leads": settings.expected_leads,
+        "engaged": settings.expected_engaged,
+    }
+    return validation_rules.compare(expected, actual.as_dict(), settings.expected_tolerance_percent)
 
 
 def _totals(row: RowMapping) -> Totals:

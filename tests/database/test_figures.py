@@ -249,10 +249,10 @@ def test_nothing_leads_to_nothing(database_url: str) -> None:
     made = engine(database_url)
     with made.connect() as connection:
         counted = queries.extent(connection)
-        odd = queries.inconsistencies(connection, ("2025",), ())
+        totals, odd = queries.reckoning(connection, ("2025",), ())
     made.dispose()
     assert {*counted.values()} == {0, None}
-    assert {*odd.values()} == {0}
+    assert {*odd.values(), *totals.as_dict().values()} == {0}
 
 
 def test_what_is_deleted_counts_nowhere(url: str) -> None:
@@ -278,9 +278,23 @@ def test_inconsistencies_are_counted(service: Service, url: str) -> None:
     seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
     with psycopg.connect(url, row_factory=dict_row) as connection:
         counted = connection.execute(ODDITIES, (seeded,)).fetchone()
-    found_odd = service.ask(lambda one: queries.inconsistencies(one, service.settings.booking_years, seeded))
+    years = service.settings.booking_years
+    totals, found_odd = service.ask(lambda one: queries.reckoning(one, years, seeded))
+    assert totals == service.ask(queries.totals)
     assert found_odd == {**(counted or {}), "rejected_records": 1, "source_count": 0}
     assert all(count for code, count in found_odd.items() if code != "source_count")
+
+
+def test_totals_are_reckoned_up_to_a_day(service: Service, truth: pd.DataFrame) -> None:
+    """EXPECTED_AS_OF bounds the four totals; what is odd is counted whenever it was."""
+    day = sorted(truth["day"])[len(truth) // 2]
+    years = service.settings.booking_years
+    before, odd = service.ask(lambda one: queries.reckoning(one, years, (), day))
+    of_all, odd_of_all = service.ask(lambda one: queries.reckoning(one, years, ()))
+    until = truth[truth["day"] <= day]
+    assert (before.conversations, before.engaged, before.leads, before.bookings) == counts(until)
+    assert (of_all.conversations, of_all.engaged, of_all.leads, of_all.bookings) == counts(truth)
+    assert odd == odd_of_all
 
 
 def test_every_inconsistency_has_its_records(service: Service) -> None:

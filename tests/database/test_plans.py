@@ -110,7 +110,7 @@ BY_KEY = {name for name, statement in STATEMENTS.items() if KEYS & set(statement
 COVERED = (
     *("figures.READ_TOTALS", "figures.READ_DAYS", "figures.READ_CLINICS", "figures.READ_AUTOMATIONS"),
     *("figures.READ_CLINIC_SERIES", "figures.READ_HOURS", "figures.READ_EXTENT"),
-    *("queries.READ_TOTALS", "queries.READ_LIVE_COUNT", "queries.READ_INCONSISTENCIES"),
+    *("queries.READ_TOTALS", "queries.READ_LIVE_COUNT", "queries.READ_RECKONING"),
 )
 # The newest rows of an ordered index, however many there are.
 NEWEST = (
