@@ -19,6 +19,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.sync.client import ClientConnection, connect
 
 from core.settings import ROOT
+from tests.support.comparison import differences
 from tests.support.services import settings_for
 from tests.support.standin import StandIn, conversations, is_page, silence
 
@@ -175,6 +176,26 @@ def test_a_signal_in_the_middle_of_an_import(database_url: str, source: StandIn,
                 assert server.end(signal.SIGTERM) < 8
                 assert server.process.returncode == 0
             assert connection.execute(statement).fetchall() == [(100, "interrupted")]
+
+
+def test_killed_in_the_middle_of_the_startup_import(
+    database_url: str, source: StandIn, tmp_path: Path
+) -> None:
+    """The next start tells the dead run and imports what is missing: no record lost, none doubled."""
+    source.fail(silence(), on=lambda seen: is_page(seen) and seen.number > 1, times=None)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        told = "SELECT trigger, status, processed, created FROM import_logs ORDER BY id"
+        with serving(tmp_path, **variables(database_url, source)) as server:
+            eventually(lambda: connection.execute(told).fetchall() == [("startup", "running", 100, 100)])
+            server.end(signal.SIGKILL)
+        source.heal()
+        with serving(tmp_path, **variables(database_url, source)) as server:
+            eventually(lambda: "Ready: " in server.said)
+            assert server.said.splitlines()[-1].startswith("Ready: 250 conversations, data as of ")
+        interrupted, whole = connection.execute(told).fetchall()
+    assert interrupted == ("startup", "interrupted", 100, 100)
+    assert whole == ("startup", "succeeded", 250, 150)
+    assert differences(source.table, database_url) == []
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,11 @@ class Page:
 
 
 @contextmanager
-def visit(address: str, name: str, **query: str) -> Iterator[Page]:
-    """A first visit to a page, as a browser makes it."""
+def visit(address: str, name: str, *, cookie: str = "", **query: str) -> Iterator[Page]:
+    """A first visit to a page, as a browser makes it, with somebody's cookie where one is given."""
     stream = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
-    with connect(stream, max_size=None) as websocket:
+    headers = {"Cookie": cookie} if cookie else {}
+    with connect(stream, max_size=None, additional_headers=headers) as websocket:
         page = Page(address, websocket, name, urlencode(query))
         page.run()
         yield page
