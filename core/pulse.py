@@ -1,7 +1,7 @@
 """Health in milliseconds: asked on a connection of its own, remembered briefly, never waited for long.
 
-A database that hangs keeps the one asking thread, not those who ask: while it is overdue they are told
-`down` at once (spec, section 6).
+A database that hangs keeps the one asking thread, not those who ask: the first waits two seconds, and from
+then on all are told `down` almost at once, until it answers again (spec, section 6).
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from core.reports import HealthReport
 
 REMEMBER_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
+# Enough for a database that is well again.
+DOWN_PATIENCE_SECONDS = 0.1
 
 
 class Pulse:
@@ -27,6 +29,7 @@ class Pulse:
         self._lock = threading.Lock()
         self._asked: Future[HealthReport] | None = None
         self._asked_at = 0.0
+        self._patience = PATIENCE_SECONDS
 
     async def health(self) -> HealthReport:
         """The health, not older than a second; `down` where the database has not answered in two."""
@@ -36,6 +39,7 @@ class Pulse:
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), left)
         except TimeoutError:
+            self._patience = DOWN_PATIENCE_SECONDS
             return self._down
 
     def _answer(self) -> tuple[Future[HealthReport], float]:
@@ -47,10 +51,12 @@ class Pulse:
                 asked, age = Future(), 0.0
                 self._asked, self._asked_at = asked, now
                 threading.Thread(target=self._ask, args=(asked,), name="pulse", daemon=True).start()
-        return asked, max(PATIENCE_SECONDS - age, 0.0)
+        return asked, max(self._patience - age, 0.0)
 
     def _ask(self, answer: Future[HealthReport]) -> None:
         try:
-            answer.set_result(self._feel())
+            found = self._feel()
+            self._patience = DOWN_PATIENCE_SECONDS if found.status == "down" else PATIENCE_SECONDS
+            answer.set_result(found)
         except BaseException as error:  # noqa: BLE001 (handed to whoever waits for the answer)
             answer.set_exception(error)

@@ -25,6 +25,7 @@ from tests.support.asgi import LOCAL_HOST, Answer, call
 from tests.support.postgres import Postgres
 from tests.support.services import ended, idle, service_on
 from tests.support.standin import StandIn, conversations, is_page, unauthorized
+from tests.support.waiting import until
 
 JSON = ("content-type", "application/json")
 POSTS = [f"/api{operation.path}" for operation in OPERATIONS if operation.method == "POST"]
@@ -405,6 +406,21 @@ def test_a_database_that_hangs_is_down_and_holds_nobody_up(monkeypatch: pytest.M
     heart.answers.set()
     until_ok = next(state for state in iter(lambda: _await(heart.pulse.health).status, None) if state == "ok")
     assert until_ok == "ok"
+
+
+def test_who_asks_a_database_that_was_down_waits_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new question would hold its asker up as the first one did; one that answers again is trusted."""
+    monkeypatch.setattr("core.pulse.PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("core.pulse.REMEMBER_SECONDS", -1.0)
+    heart = Heart()
+    heart.answers.set()
+    heart.report = reports.down("1")
+    assert _await(heart.pulse.health).status == "down"
+    heart.answers.clear()
+    heart.report = heart.report.model_copy(update={"status": "ok"})
+    assert _await(heart.pulse.health).status == "down"  # a minute's patience would see it answer
+    heart.answers.set()
+    until(lambda: _await(heart.pulse.health).status == "ok", "a database that answers again")
 
 
 def test_health_is_remembered_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
