@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.chromium import running_chromium
 from tests.support.postgres import Postgres
@@ -17,6 +17,8 @@ from tests.support.server import running_server
 from tests.support.standin import START, StandIn, conversations
 
 RECORDS = 300
+# A deadline, not a pause: a busy machine takes ten seconds to draw a page.
+PATIENCE_MILLISECONDS = 30_000
 EXPECTED = {
     "EXPECTED_CONVERSATIONS": "300",
     "EXPECTED_BOOKINGS": "60",
@@ -28,6 +30,7 @@ EXPECTED = {
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The machine's Chromium."""
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with running_chromium() as browser:
         yield browser
 
@@ -72,7 +75,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         if asked is not None:
             page.on("request", lambda request: asked.append(request.url))
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.goto(address + path)
         page.get_by_role("heading", level=1).wait_for()
         return page

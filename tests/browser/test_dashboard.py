@@ -191,7 +191,7 @@ def test_the_schedule_is_paused_and_resumed(open_page: Open) -> None:
     page, other = open_page("/imports"), open_page()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("heading", name="The schedule is paused")).to_be_visible()
-    expect(other.get_by_text("Schedule paused").first).to_be_visible(timeout=15_000)
+    expect(other.get_by_text("Schedule paused").first).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("heading", name="Next imports")).to_be_visible()
 
@@ -219,10 +219,10 @@ def test_a_database_that_is_down_is_said_and_the_page_comes_back(
         admin.execute(shut.format(sql.Identifier(name), sql.SQL("false")))
         try:
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-            expect(page.get_by_role("heading", level=1)).to_have_text(DOWN, timeout=25_000)
+            expect(page.get_by_role("heading", level=1)).to_have_text(DOWN)
         finally:
             admin.execute(shut.format(sql.Identifier(name), sql.SQL("true")))
-    expect(page.get_by_role("heading", level=1)).to_have_text("Rates", timeout=25_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rates")
     expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
 
 
