@@ -98,7 +98,7 @@ def incremental(stage: Stage) -> Iterator[Callable[[], Sample]]:
             source.pace()
             source.edit(EDITS)
             formula = changed_formula(product)
-            assert len(read(source, formula)) == EDITS  # the source has built its pages, for both alike
+            assert len(read(source, formula)) == EDITS
             return {
                 "import": timed(lambda: run(product, Mode.INCREMENTAL)),
                 "bare": timed(lambda: read(source, formula)),

@@ -1,6 +1,6 @@
-"""The source of all benchmarks: the demo's protocol and records, prebuilt, in a process of its own.
+"""The source of all benchmarks: the demo's protocol and records, in a process of its own.
 
-Each answer is built once and kept by the request's line, so that the server costs a look-up and a send.
+It builds each answer when it is asked, as the demo's server does, for the import and its peers alike.
 `Source` is what a benchmark holds; `_serve` is the other process.
 """
 
@@ -115,7 +115,7 @@ class _Limit:
 
 
 class _Pages:
-    """What is answered: from memory where the same was asked before."""
+    """What is answered, how late, and how often."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -123,7 +123,6 @@ class _Pages:
         self.limit: _Limit | None = None
         self.requests = self.refused = 0
         self._protocol = Protocol(table, base_id=DEMO_BASE_ID, token=DEMO_TOKEN)
-        self._answers: dict[tuple[str, bytes], tuple[int, bytes]] = {}
         self._lock = threading.Lock()
 
     def answer(self, request: Request) -> tuple[int, bytes]:
@@ -136,18 +135,14 @@ class _Pages:
             time.sleep(self.latency)
         if refused:
             return 429, REFUSAL
-        key = (request.target, request.body)
-        if key not in self._answers:
-            response = self._protocol.answer(request, datetime.now(UTC))
-            self._answers[key] = response.status, response.payload()
-        return self._answers[key]
+        response = self._protocol.answer(request, datetime.now(UTC))
+        return response.status, response.payload()
 
     def edit(self, number: int) -> None:
-        """Turn Engaged of the first records; what was built before is no longer true."""
+        """Turn Engaged of the first records."""
         for record in self.table.records()[:number]:
             turned = "No" if record.cells.get("Engaged") == "Yes" else "Yes"
             self.table.update(record.id, {"Engaged": turned}, at=datetime.now(UTC))
-        self._answers.clear()
 
 
 class _Handler(socketserver.StreamRequestHandler):
