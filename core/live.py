@@ -20,7 +20,7 @@ def show(part: Callable[[Standing], None]) -> None:
         if not visit.person().may_look:
             st.rerun()
         try:
-            standing = visit.standing()
+            standing = visit.recent_standing()
         except DatabaseError:
             st.rerun()
         if _mark(standing) != _mark(before):

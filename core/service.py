@@ -10,13 +10,14 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from core import __version__, database, queries, reports, runs, slots, store
+from core import __version__, database, figures, queries, reports, runs, slots, store
 from core.airtable import PATIENCE, Reader, ReadingState
 from core.background import Background
 from core.clock import Clock
 from core.control import Control
 from core.embedded import EmbeddedServer
 from core.errors import DatabaseError, NoImportRunningError, NothingImportedError, SourceMismatchError
+from core.figures import Standing
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
 from core.origin import Origin
@@ -24,6 +25,7 @@ from core.pacer import Pacer
 from core.people import People
 from core.probe import ConnectionReport, probe
 from core.pulse import Pulse
+from core.recent import Recent
 from core.rules import SEEDED_AUTOMATIONS, Ruleset, name_key
 from core.scheduler import Scheduler
 from core.settings import Settings
@@ -57,6 +59,7 @@ class Service:
         self._startup: StartupImport | None = None
         self.people = People(settings, clock)
         self.pulse = Pulse(self.health, reports.down(__version__), clock)
+        self.standing = Recent(self._standing, clock)
 
     def __enter__(self) -> Self:
         """Start or join the embedded server where no DATABASE_URL is set.
@@ -134,6 +137,9 @@ class Service:
         """Make the automations that every clinic may have (spec, section 2)."""
         names = {name_key(name): name for name in SEEDED_AUTOMATIONS}
         self.write(lambda connection: store.put_places(connection, {}, names))
+
+    def _standing(self) -> Standing:
+        return self.ask(lambda connection: figures.standing(connection, self.settings, self.clock.now()))
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """Answer one question from the database.

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
-from core import figures, periods, service, words
+from core import periods, service, words
 from core.figures import Filters, Standing
 from core.people import Person
 from core.periods import Unit
@@ -77,8 +77,12 @@ def standing() -> Standing:
     Raises:
         DatabaseError: PostgreSQL cannot be reached.
     """
-    server = service.current()
-    return server.ask(lambda connection: figures.standing(connection, server.settings, server.clock.now()))
+    return service.current().standing.renewed()
+
+
+def recent_standing() -> Standing:
+    """The same as it was at most half a second ago, for parts that ask again and again; raises the same."""
+    return service.current().standing.answer()
 
 
 def now() -> datetime:

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ),
     (
         "settings and pure rules; places and programs of the embedded PostgreSQL",
-        "listings lookup masking names pacer places programs rules seen settings validation words",
+        "listings lookup masking names pacer places programs recent rules seen settings validation words",
     ),
     (
         "the doors to Airtable and PostgreSQL; whom the embedded one runs as",
