@@ -1,5 +1,6 @@
 """One answer for all who ask within a moment."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 
@@ -35,7 +36,7 @@ def test_a_renewed_answer_is_everybodys() -> None:
 
 def test_a_failure_is_not_an_answer() -> None:
     """What asking raises is raised, and the next one asks again."""
-    answers = iter([ValueError("down"), 7])
+    answers: Iterator[int | Exception] = iter([ValueError("down"), 7])
 
     def ask() -> int:
         answer = next(answers)
