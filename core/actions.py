@@ -1,15 +1,15 @@
 """What a person may do on a page: buttons that viewers do not see, and what came of pressing them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
 from core import service, visit
 from core.errors import ProductError
 from core.importer import Order
-from core.links import RECORD
+from core.links import RECORD, RUN
 from core.log import Log
 from core.probe import ConnectionReport
 from core.runs import Mode, Trigger
@@ -66,6 +66,19 @@ def try_again_button() -> None:
         )
 
 
+def run_again_button(ended: Mapping[str, Any]) -> None:
+    """The same import once more, and its own view to watch it; nothing for viewers, and while one runs."""
+    if visit.view().person.may_press and visit.view().standing.running is None:
+        st.button(
+            "Run it again",
+            icon=":material/replay:",
+            type="primary",
+            help="Starts an import of the same kind, and shows how it goes.",
+            on_click=run_again,
+            args=(Mode(ended["mode"]), bool(ended["only_rejected"])),
+        )
+
+
 def allow_deletion_button() -> None:
     """A full import that may delete whatever Airtable no longer has; nothing for viewers."""
     if visit.view().person.may_press and visit.view().standing.running is None:
@@ -85,6 +98,19 @@ def start_import(mode: Mode, allow_mass_delete: bool = False) -> None:
         ),
         "Import {} has started.",
     )
+
+
+def run_again(mode: Mode, only_rejected: bool) -> None:
+    """Begin an import of this kind by the person who looks at the page, and show its own view."""
+
+    def start(who: str) -> int:
+        notes = AGAIN if only_rejected else None
+        order = Order(mode, Trigger.MANUAL, who, notes=notes, only_rejected=only_rejected)
+        import_id = service.current().start_import(order)
+        st.query_params[RUN] = str(import_id)
+        return import_id
+
+    _act(start, "Import {} has started.")
 
 
 def cancel_import() -> None:

@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import plotly.graph_objects as go
 
+from core import axes
 from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS
 from core.periods import Unit
 from core.queries import Totals
 from core.rates import rate
-from core.words import NOTHING, WEEKDAYS, bucket, duration, moment, number, share
+from core.words import NOTHING, WEEKDAYS, bucket, duration, moment, number, share, short
 from core.words import rate as rate_words
 
-HEIGHT = 260
+HEIGHT = 240
+DAY_MS = 86_400_000
 SPARK_HEIGHT = 56
 ROW_HEIGHT = 22
 MOST_ROWS = 40
@@ -52,6 +54,7 @@ def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date])
             "color": ink.colour,
             "pattern": {"shape": ["/" if start in unfinished else "" for start in starts]},
         },
+        width=axes.DAYS[unit] * DAY_MS * 0.85 if len(starts) == 1 else None,
         customdata=[
             _noted(f"{bucket(row.start, unit)}<br>{number(row.conversations)} conversations", row, unfinished)
             for row in _rows(frame)
@@ -60,7 +63,8 @@ def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date])
     )
     figure = _figure([bars])
     figure.update_layout(bargap=0.15, showlegend=False)
-    figure.update_yaxes(rangemode="tozero", tickformat=",d")
+    figure.update_xaxes(axes.buckets(starts, unit))
+    figure.update_yaxes(axes.counts(list(frame["conversations"])))
     return figure
 
 
@@ -68,8 +72,10 @@ def rates(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date]) -> go.F
     """The three rates by `start`, in percent of conversations; hollow marks are not over yet."""
     figure = _figure([_rate_line(frame, measure, unfinished) for measure in RATES])
     figure.update_layout(hovermode="x unified", legend=_LEGEND)
-    figure.update_xaxes(unifiedhovertitle={"text": HOVER_TITLES[unit]})
-    figure.update_yaxes(rangemode="tozero", ticksuffix=" %")
+    figure.update_xaxes(
+        axes.buckets(list(frame["start"]), unit), unifiedhovertitle={"text": HOVER_TITLES[unit]}
+    )
+    figure.update_yaxes(axes.percents([value for line in figure.data for value in line.y]))
     return figure
 
 
@@ -86,11 +92,11 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
         x=rows["rate"],
         y=list(range(len(rows))),
         orientation="h",
-        marker={"color": MEASURES[measure].colour},
+        marker={"color": MEASURES[measure].colour, "line": _EDGE | {"color": MEASURES[measure].colour}},
         text=[f"{value:.1f} %" for value in rows["rate"]],
-        textposition="auto",
-        constraintext="none",
+        textposition="outside",
         textfont={"size": 11},
+        cliponaxis=False,
         customdata=[
             [
                 f"{escape(row.name)}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}",
@@ -103,9 +109,11 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
     figure = _figure([bars], height=max(len(rows) * ROW_HEIGHT + 60, 140))
     overall = rate(getattr(total, measure), total.conversations)
     if overall is not None:
-        figure.add_vline(x=overall, line={"color": GUIDE, "dash": "dash", "width": 1.5})
+        figure.add_vline(x=overall, line={"color": GUIDE, "dash": "dash", "width": 1.5}, layer="below")
     figure.update_layout(showlegend=False, bargap=0.25)
-    figure.update_xaxes(rangemode="tozero", ticksuffix=" %")
+    # The numbers stand right of the bars.
+    top = max([*rows["rate"], overall or 0.0, axes.LEAST_TOP]) * 1.18
+    figure.update_xaxes(range=[0, top], ticksuffix=" %", nticks=6)
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, showgrid=False)
     return figure
 
@@ -118,7 +126,10 @@ def funnel(total: Totals) -> go.Figure:
         x=[count for _, count in steps],
         y=[MEASURES[name].label for name, _ in steps],
         orientation="h",
-        marker={"color": [MEASURES[name].colour for name, _ in steps]},
+        marker={
+            "color": [MEASURES[name].colour for name, _ in steps],
+            "line": _EDGE | {"color": [MEASURES[name].colour for name, _ in steps]},
+        },
         text=[f"{number(count)} · {rate_words(count, total.conversations)}" for _, count in steps],
         textposition="auto",
         constraintext="none",
@@ -157,25 +168,33 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
         ygap=1,
     )
     figure = _figure([field])
-    figure.update_xaxes(
-        tickvals=list(range(0, 24, 3)), ticktext=[f"{hour:02d}:00" for hour in range(0, 24, 3)]
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    ticks = list(range(0, 24, 6))
+    figure.update_xaxes(range=[-0.5, 23.5], tickvals=ticks, ticktext=[f"{hour:02d}:00" for hour in ticks])
+    figure.update_yaxes(range=[6.5, -0.5], showgrid=False)
     return figure
 
 
-def multiple(frame: pd.DataFrame, measure: str, unit: Unit, top: float) -> go.Figure:
-    """One clinic's rate as one of many small charts, which share their scale from 0 to `top` percent."""
-    line = _rate_line(frame, measure, ())
+def multiple(
+    frame: pd.DataFrame, everyone: pd.DataFrame, measure: str, unit: Unit, unfinished: Collection[date]
+) -> go.Figure:
+    """One clinic's rate as one of many small charts, all over the same time and up to the same rate."""
+    line = _rate_line(frame, measure, unfinished)
+    line.cliponaxis = False
     line.customdata = [
         f"{bucket(row.start, unit)}<br>{told}"
         for row, told in zip(_rows(frame), line.customdata, strict=True)
     ]
-    figure = _figure([line], height=120)
-    figure.update_layout(showlegend=False, margin={"l": 4, "r": 4, "t": 4, "b": 4})
-    figure.update_xaxes(nticks=3, tickfont={"size": 10})
-    figure.update_yaxes(range=[0, top], nticks=3, ticksuffix=" %", tickfont={"size": 10})
+    figure = _figure([line], height=110)
+    figure.update_layout(showlegend=False, margin={"l": 4, "r": 8, "t": 8, "b": 4})
+    figure.update_xaxes(axes.same(sorted(set(everyone["start"])), unit), tickfont={"size": 10})
+    figure.update_yaxes(range=[0, _top(everyone, measure)], nticks=3, ticksuffix=" %", tickfont={"size": 10})
     return figure
+
+
+def _top(frame: pd.DataFrame, measure: str) -> float:
+    """The top of a scale that holds all these rates, in percent."""
+    highest = max((value for value in _rates(frame, measure) if value is not None), default=0.0)
+    return min(100.0, highest * 1.1) or axes.LEAST_TOP
 
 
 def spark(frame: pd.DataFrame, measure: str, unit: Unit) -> go.Figure:
@@ -227,6 +246,7 @@ def timeline(runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, zone: ZoneI
         )
     figure = _figure(traces, height=240)
     figure.update_layout(legend=_LEGEND, showlegend=True)
+    figure.update_xaxes(axes.moments([moment for trace in traces for moment in trace.x]))
     figure.update_yaxes(rangemode="tozero", ticksuffix=" s")
     return figure
 
@@ -264,6 +284,8 @@ def course(frame: pd.DataFrame, measure: str, expected: int | None, zone: ZoneIn
 
 # Parts
 
+# A bar of nothing has its number too where it has an edge.
+_EDGE: dict[str, Any] = {"width": 0.5}
 _LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left", "title": ""}
 
 
@@ -275,8 +297,9 @@ def _figure(traces: Sequence[Any], height: int = HEIGHT) -> go.Figure:
         dragmode=False,
         hoverlabel={"align": "left"},
     )
-    figure.update_xaxes(title="", fixedrange=True, automargin=True)
-    figure.update_yaxes(title="", fixedrange=True, automargin=True)
+    # The theme keeps room for titles, which stand on the page.
+    figure.update_xaxes(title={"text": "", "standoff": 0}, fixedrange=True, automargin=True)
+    figure.update_yaxes(title={"text": "", "standoff": 0}, fixedrange=True, automargin=True)
     return figure
 
 
@@ -368,4 +391,4 @@ def _against(actual: int, expected: int | None) -> str:
 
 
 def _short(name: str) -> str:
-    return escape(name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…")
+    return escape(short(name, LABEL_LENGTH))

@@ -8,6 +8,9 @@ from core.links import ALL_AUTOMATIONS, ALL_CLINICS, link, link_to
 from core.questions import ask
 from core.visit import View
 
+# The pages that have the import buttons themselves.
+WITH_BUTTONS = frozenset({"overview", "imports"})
+
 
 def empty(view: View) -> bool:
     """Whether there is nothing to show here; if so, says why and what to do."""
@@ -34,12 +37,16 @@ def unfilled(view: View) -> bool:
         st.info("The table in Airtable holds no conversations.", icon=":material/info:")
     else:
         st.info("Nothing is imported yet. *Import everything* begins.", icon=":material/info:")
+        if view.page not in WITH_BUTTONS:
+            link("imports", "Go to Imports", ":material/arrow_forward:")
     return True
 
 
 def _show_all_rejected(count: int) -> None:
-    read = "1 record was" if count == 1 else f"{words.number(count)} records were"
-    st.warning(f"{read} read, and none could be taken.", icon=":material/block:")
+    st.warning(
+        f"{words.counted(count, 'record was', 'records were')} read, and none could be taken.",
+        icon=":material/block:",
+    )
     link("quality", "See why", ":material/arrow_forward:")
 
 

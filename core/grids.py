@@ -9,7 +9,8 @@ import streamlit as st
 from core import export, readable, visit, words
 from core.links import RECORD, go
 
-ROWS_SHOWN = 500
+# How many records a table shows at first, by how much more at a press, and at most: a browser holds no more.
+ROWS_SHOWN, TIMES_MORE, MOST_ROWS = 500, 10, 50_000
 
 
 def draw(
@@ -30,7 +31,9 @@ def draw(
         if pd.api.types.is_numeric_dtype(frame[name]) and name != "Import"
     }
     formats |= columns or {}
-    return st.dataframe(frame, hide_index=True, alt=title, column_config=formats, **options)
+    return st.dataframe(
+        frame, hide_index=True, alt=title, column_config=formats, placeholder=words.NOTHING, **options
+    )
 
 
 def save(title: str, frame: pd.DataFrame) -> None:
@@ -49,6 +52,34 @@ def save(title: str, frame: pd.DataFrame) -> None:
     )
 
 
+def limit(title: str) -> int:
+    """How many records the table of this title shows just now: to ask for no more."""
+    shown: int = st.session_state.get(_rows_key(title), ROWS_SHOWN)
+    return shown
+
+
+def _rows_key(title: str) -> str:
+    return f"rows {title}"
+
+
+def _show_more(title: str) -> None:
+    st.session_state[_rows_key(title)] = min(limit(title) * TIMES_MORE, MOST_ROWS)
+
+
+def _cut(title: str) -> None:
+    """Say that there may be more than the table shows, and how to come by it."""
+    shown = limit(title)
+    if shown >= MOST_ROWS:
+        st.caption(f"The newest {words.number(shown)} are shown. Filters narrow them down.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"The newest {words.number(shown)} are shown.", width="content")
+        more = words.number(min(shown * TIMES_MORE, MOST_ROWS))
+        st.button(
+            f"Show up to {more}", type="tertiary", key=f"more {title}", on_click=_show_more, args=(title,)
+        )
+
+
 def records(title: str, frame: pd.DataFrame) -> None:
     """Records of whatever kind as a table with its CSV; says where there are more than it shows."""
     if frame.empty:
@@ -65,8 +96,8 @@ def pick(
     st.caption("Press a row's box to open the record.")
     options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"pick {title}"}
     picked = draw(title, shown, columns, **options)
-    if len(ids) >= ROWS_SHOWN:
-        st.caption(f"The newest {words.number(ROWS_SHOWN)} are shown.")
+    if len(ids) >= limit(title):
+        _cut(title)
     save(title, shown)
     for index in picked.selection.rows:
         go("quality", **{RECORD: ids[index]})

@@ -8,7 +8,7 @@ from core import periods, visit
 from core.settings import ROOT
 
 PAGES = ROOT / "pages"
-RECORD = "record"
+RECORD, RUN = "record", "run"
 ALL_CLINICS, ALL_AUTOMATIONS = "All clinics", "All automations"
 SHOW, HERE = "show-", "show-here"
 # The filters' names in the address, with what stands for no filter.

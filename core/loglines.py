@@ -3,9 +3,13 @@
 import json
 from collections import deque
 from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
+
+from core import words
 
 FILE = "import-detailed.log"
 FILES = ("combined.log", "import.log", FILE, "scheduler.log", "error.log")
@@ -33,25 +37,39 @@ def read(
     return list(lines)
 
 
-def table(lines: list[dict[str, object]], *, of_all: bool = False) -> pd.DataFrame:
-    """Log lines as columns: when (UTC), how grave, what, and the rest; `of_all` imports says of which."""
+def table(lines: list[dict[str, object]], zone: ZoneInfo, *, of_all: bool = False) -> pd.DataFrame:
+    """Log lines as columns: when (in the zone), how grave, what, and the rest.
+
+    `of_all` imports says of which.
+    """
     frame = pd.DataFrame(
         [
             {
-                "Time (UTC)": str(line.get("time", ""))[:23].replace("T", " "),
+                "Time": _time(line.get("time"), zone),
                 "Level": line.get("level"),
                 "Event": str(line.get("event", "")).replace("_", " "),
                 "Details": ", ".join(
-                    f"{name.replace('_', ' ')}: {value}" for name, value in line.items() if name not in TOLD
+                    f"{name.replace('_', ' ')}: {value}"
+                    for name, value in line.items()
+                    if name not in TOLD and value is not None
                 ),
             }
             for line in lines
         ],
-        columns=["Time (UTC)", "Level", "Event", "Details"],
+        columns=["Time", "Level", "Event", "Details"],
     )
     if of_all:
         frame.insert(2, "Import", pd.Series([line.get("import_id") for line in lines], dtype="Int64"))
     return frame
+
+
+def _time(written: object, zone: ZoneInfo) -> str:
+    """To the thousandth, in the zone, which is named; as it is written where it is no moment."""
+    try:
+        moment = datetime.fromisoformat(str(written)).astimezone(zone)
+    except ValueError:
+        return "" if written is None else str(written)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} {words.zone_name(moment)}"
 
 
 def _tail(path: Path) -> list[str]:

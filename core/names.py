@@ -15,6 +15,7 @@ TRIGGERS: Mapping[str, str] = {
     "reconcile": "The weekly full import",
     "startup": "The server’s start",
 }
+PROGRAM = "A program (API)"
 INCONSISTENCIES: Mapping[str, str] = {
     "unreadable_bookings": "Bookings without a readable date",
     "bookings_of_other_years": "Booking cells of other years",
@@ -85,16 +86,17 @@ RESULT_NAMES: Mapping[str, str] = {
     "name": "Name",
     "email": "Email",
     "phone": "Phone",
-    "occurredAt": "Took place (UTC)",
+    "occurredAt": "Took place",
     "dateStatus": "Conversation Date",
     "localDate": "Counted on",
     "localHour": "Hour",
     "engaged": "Engaged",
     "leadCreated": "Lead",
     "bookingText": "Booking",
-    "bookedFor": "Booked for (UTC)",
+    "bookedFor": "Booked for",
     "otherBookingText": "Booking cell that makes no booking",
 }
+MOMENTS = frozenset({"occurredAt", "bookedFor"})
 DATE_STATUSES: Mapping[str, str] = {
     "read": "Read from the cell",
     "absent": "The cell is empty: the record's own creation counts",

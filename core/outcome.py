@@ -10,6 +10,8 @@ from core.figures import Standing
 from core.links import link
 from core.palette import RESULTS
 
+# Results that need nobody's eye.
+WELL = frozenset({"succeeded", "cancelled", "running"})
 # Each result's colour and icon.
 MARKS: Mapping[str, tuple[str, str]] = {
     "succeeded": ("green", ":material/check_circle:"),
@@ -19,6 +21,29 @@ MARKS: Mapping[str, tuple[str, str]] = {
     "interrupted": ("violet", ":material/power_off:"),
     "running": ("blue", ":material/sync:"),
 }
+
+
+def last(ended: Mapping[str, Any]) -> None:
+    """How the last import ended, and the way to why where it did not succeed."""
+    color, icon = MARKS[ended["status"]]
+    label = RESULTS[ended["status"]].label.lower()
+    st.badge(f"Last import {label}", icon=icon, color=cast("Any", color))
+    if ended["status"] not in WELL:
+        link("imports", "See why", ":material/arrow_forward:", run=str(ended["id"]))
+
+
+def trouble(ended: Mapping[str, Any]) -> None:
+    """Why the last import did not succeed, in words, and the way to its own view; nothing where it did."""
+    if ended["status"] in WELL:
+        return
+    color, icon = MARKS[ended["status"]]
+    when = words.soon(ended["started_at"], visit.view().now, visit.view().zone)
+    with st.container(border=True, key="trouble", gap="xsmall"):
+        st.markdown(
+            f":{color}[{icon}] **Import {ended['id']} {RESULTS[ended['status']].label.lower()}**, {when}. "
+            f"{words.plain(ended['errors'][-1]['message'])}"
+        )
+        link("imports", "See what happened, run it again", ":material/arrow_forward:", run=str(ended["id"]))
 
 
 def badge(status: str) -> None:
@@ -35,7 +60,7 @@ def line(run: Mapping[str, Any]) -> None:
         (
             f"**{run['id']}** {RESULTS[run['status']].label.lower()}",
             when,
-            f"{words.number(run['processed'])} records",
+            words.counted(run["processed"], "record"),
             words.duration(took) if took is not None else "",
         )
     )
@@ -54,8 +79,8 @@ def progress(standing: Standing) -> str:
     if known is None:
         return "Starting."
     parts = [
-        known.message,
-        f"{words.number(known.records)} records",
+        known.message.removesuffix("."),
+        words.counted(known.records, "record"),
         f"{words.number(round(known.records_per_second))} a second" if known.records else "",
         f"about {words.duration(round(known.seconds_left))} left" if known.seconds_left else "",
         f"waiting until {words.soon(known.waiting_until, visit.now(), visit.view().zone)}"

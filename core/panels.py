@@ -30,19 +30,22 @@ def heading(title: str, about: str, compared: str = "") -> None:
 def chart(title: str, figure: Any, frame: pd.DataFrame, about: str = "", **options: Any) -> Any:  # noqa: ANN401 (untyped)
     """A chart under its title, with a table of the same numbers one click away."""
     with st.container(gap=None):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False
-        ):
-            st.header(title, anchor=False)
-            popover = st.popover(
-                "Table", icon=":material/table_chart:", type="tertiary", key=f"table {title}"
-            )
-        with popover, st.container(width=TABLE_WIDTH):
-            grids.draw(title, frame)
-            grids.save(title, frame)
-        if about:
-            st.caption(about)
+        headed(title, frame, about)
         return st.plotly_chart(figure, config={**charts.CONFIG}, alt=title, width="stretch", **options)
+
+
+def headed(title: str, frame: pd.DataFrame, about: str = "") -> None:
+    """The title of what is drawn below, with a table of the same numbers one click away."""
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False
+    ):
+        st.header(title, anchor=False)
+        popover = st.popover("Table", icon=":material/table_chart:", type="tertiary", key=f"table {title}")
+    with popover, st.container(width=TABLE_WIDTH):
+        grids.draw(title, frame)
+        grids.save(title, frame)
+    if about:
+        st.caption(about)
 
 
 def selected_points(state: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401 (Streamlit's chart state)
@@ -54,7 +57,8 @@ def behind(title: str, filters: Filters, only: str) -> None:
     """The newest conversations behind a figure; contact data stay hidden."""
     with st.container(border=True):
         st.header(title, anchor=False)
-        grids.records(title, ask(figures.conversations, filters, only, grids.ROWS_SHOWN))
+        found = ask(figures.conversations, filters, only, grids.limit(title))
+        grids.records(title, found if filters.client is None else found.drop(columns="clinic"))
 
 
 def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFrame, unit: Unit) -> None:
@@ -84,8 +88,10 @@ def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFra
 def _extent_caption() -> None:
     looked = visit.view()
     extent = ask(figures.extent, looked.filters)
-    clinics = len(ask(figures.by_clinic, looked.filters))
-    st.markdown(f"**{words.number(clinics)}** {'clinic' if clinics == 1 else 'clinics'}")
+    question = figures.by_clinic if looked.filters.client is None else figures.by_automation
+    what = "clinic" if looked.filters.client is None else "automation"
+    found = len(ask(question, looked.filters))
+    st.markdown(f"**{words.number(found)}** {what if found == 1 else f'{what}s'}")
     st.caption(f"First to last: {words.span(extent)}")
 
 
@@ -96,4 +102,9 @@ def _rate_caption(measure: str, total: Totals, earlier: Totals | None) -> None:
         then = percent(getattr(earlier, measure), earlier.conversations, 1)
         points = f"{words.signed(percent(count, of, 1) - then, 1)} points"
     st.markdown(f"**{words.rate(count, of)}** {RATES[measure].lower()}")
-    st.caption(words.listed((f"{words.share(count, of)} conversations", points)))
+    # With its change it would not fit into one line of a card.
+    st.caption(
+        words.listed(
+            (words.share(count, of), points) if points else (f"{words.share(count, of)} conversations",)
+        )
+    )

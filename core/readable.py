@@ -14,6 +14,8 @@ from core.names import (
     DATE_STATUSES,
     JOBS,
     MODES,
+    MOMENTS,
+    PROGRAM,
     RARE,
     REASONS,
     RECORD_NAMES,
@@ -119,12 +121,6 @@ def named_hours(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def top_rate(frame: pd.DataFrame, measure: str) -> float:
-    """The top of a scale that holds all these rates, in percent; 100 where there are none."""
-    shares = 100 * frame[measure] / frame["conversations"]
-    return float(min(100.0, shares.max() * 1.1)) if len(shares) and shares.max() > 0 else 100.0
-
-
 def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
     """Each total against its expectation, as text, with its rate to two decimals."""
     return pd.DataFrame(
@@ -170,20 +166,23 @@ def runs(imports: Sequence[Mapping[str, Any]], told: Told) -> pd.DataFrame:
                 "Reads": MODES[row["mode"]],
                 "Started by": starter(row),
                 "Took": words.duration(seconds(row)),
-                "Records a second": None
+                "Records a second": pd.NA
                 if row["records_per_second"] is None
                 else round(row["records_per_second"]),
                 **{shown: row[name] for name, shown in COUNTERS.items() if name not in RARE},
             }
             for row in imports
         ]
-    )
+    ).astype({"Records a second": "Int64"})
 
 
 def starter(row: Mapping[str, Any]) -> str:
-    """Who or what set an import going."""
-    person: str = row["triggered_by"]
-    return person if row["trigger"] == "manual" else TRIGGERS[row["trigger"]]
+    """Who or what set an import going: `cli:ada` is a person at a command line, `api` a program."""
+    if row["trigger"] != "manual":
+        return TRIGGERS[row["trigger"]]
+    who: str = row["triggered_by"]
+    at_a_terminal = who.removeprefix("cli:")
+    return PROGRAM if who == "api" else f"{at_a_terminal} (command line)" if at_a_terminal != who else who
 
 
 def seconds(row: Mapping[str, Any]) -> float | None:
@@ -232,20 +231,27 @@ def records(frame: pd.DataFrame, told: Told) -> pd.DataFrame:
     return shown.rename(columns=RECORD_NAMES)
 
 
-def result(decided: Mapping[str, object]) -> pd.DataFrame:
+def result(decided: Mapping[str, object], told: Told) -> pd.DataFrame:
     """What the rules make of a record, as text (core.samples.as_json)."""
-    told = {
-        RESULT_NAMES[name]: DATE_STATUSES[str(value)] if name == "dateStatus" else _plainly(value)
+    found = {
+        RESULT_NAMES[name]: _plainly(name, value, told)
         for name, value in decided.items()
         if name in RESULT_NAMES
     }
-    return pd.DataFrame({"What": list(told), "Becomes": list(told.values())})
+    return pd.DataFrame({"What": list(found), "Becomes": list(found.values())})
 
 
-def _plainly(value: object) -> str:
+def _plainly(name: str, value: object, told: Told) -> str:
+    if value is None:
+        return words.NOTHING
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    return words.NOTHING if value is None else str(value)
+    text = str(value)
+    if name == "dateStatus":
+        return DATE_STATUSES[text]
+    if name in MOMENTS:
+        return told(datetime.fromisoformat(text))
+    return words.day(date.fromisoformat(text)) if name == "localDate" else text
 
 
 def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:

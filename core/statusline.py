@@ -9,7 +9,6 @@ import streamlit as st
 from core import outcome, visit, words
 from core.figures import Standing
 from core.freshness import Light, missed_slots, verdict
-from core.palette import RESULTS
 from core.settings import Settings
 from core.timetable import Timetable
 
@@ -28,9 +27,7 @@ def draw(standing: Standing) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="status"):
         _freshness_badge(standing, now)
         if standing.last_ended is not None:
-            color, icon = outcome.MARKS[standing.last_ended["status"]]
-            label = RESULTS[standing.last_ended["status"]].label.lower()
-            st.badge(f"Last import {label}", icon=icon, color=cast("Any", color))
+            outcome.last({**standing.last_ended})
         _schedule_badge(standing, now)
         if visit.view().settings.demo:
             st.badge("Demo data", icon=":material/science:", color="violet", help=DEMO_HELP)

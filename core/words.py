@@ -9,7 +9,7 @@ from core.rates import percent
 
 NOTHING = "–"
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MINUTE, HOUR, DAY = 60, 3600, 86400
+SHORTEST, MINUTE, HOUR, DAY = 0.1, 60, 3600, 86400
 UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
 MARKDOWN = frozenset("\\`*_{}[]<>()#+-.!|~$:&\"'")
 
@@ -17,6 +17,11 @@ MARKDOWN = frozenset("\\`*_{}[]<>()#+-.!|~$:&\"'")
 def number(count: int | None) -> str:
     """A count with its thousands separated."""
     return NOTHING if count is None else f"{count:,}"
+
+
+def counted(count: int, what: str, several: str | None = None) -> str:
+    """A count with what is counted, `1 record`, `20,077 records`."""
+    return f"{number(count)} {what if count == 1 else several or f'{what}s'}"
 
 
 def rate(count: int, of: int, places: int = 1) -> str:
@@ -83,6 +88,8 @@ def duration(seconds: float | None) -> str:
     """How long something took: `3.2 s`, `2 min 5 s`, `1 h 4 min`."""
     if seconds is None:
         return NOTHING
+    if 0 < seconds < SHORTEST:
+        return f"< {SHORTEST} s"
     if seconds < MINUTE:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 (tenths matter below)
     whole = round(seconds)
@@ -114,6 +121,11 @@ def bucket(start: date, unit: Unit) -> str:
 def listed(parts: Iterable[str]) -> str:
     """Parts one after the other, separated by a middle dot."""
     return " · ".join(part for part in parts if part)
+
+
+def short(text: str, longest: int = 40) -> str:
+    """Text that fits its place; what is cut off is marked."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def plain(text: str) -> str:

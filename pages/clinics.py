@@ -34,7 +34,7 @@ def silences() -> pd.DataFrame:
 
 def quiet_words(quiet: int) -> str:
     """For how long there was nothing."""
-    return f"{words.number(quiet)} {'day' if quiet == 1 else 'days'}"
+    return words.counted(quiet, "day")
 
 
 # All clinics
@@ -44,7 +44,7 @@ def everyone() -> None:
     """The table of clinics; a pressed row opens the clinic."""
     compared = periods.before(view.filters.period)
     against = f"Changes are from {words.span(compared)}." if compared else ""
-    panels.heading("Clinics", "Which clinic does how, and which has fallen silent?", against)
+    panels.heading("Clinics", "How is each clinic doing, and which has fallen silent?", against)
     if empty(view):
         return
     quiet = silences()
@@ -111,7 +111,7 @@ def one(name: str) -> None:
     link_to("clinics", "All clinics", ":material/arrow_back:", clinic=ALL_CLINICS)
     compared = periods.before(view.filters.period)
     against = f"Changes are from {words.span(compared)}." if compared else ""
-    panels.heading(words.plain(name), "How this clinic does.", against)
+    panels.heading(words.plain(name), "How this clinic is doing.", against)
     if empty(view):
         return
     warn_of_one()
@@ -161,7 +161,9 @@ def drawn(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
         )
     st.header("By automation", anchor=False)
     automations: Any = ask(figures.by_automation, view.filters)
-    grids.draw("By automation", readable.counted(automations, {"name": "Automation"}))
+    shown = readable.counted(automations, {"name": "Automation"})
+    grids.draw("By automation", shown)
+    grids.save("By automation", shown)
 
 
 view = visit.view()

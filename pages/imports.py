@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
 from core.figures import Standing
-from core.links import go, link
+from core.links import RUN, go, link
 from core.names import COUNTERS, JOBS, MODES, TRIGGERS
 from core.palette import RESULTS
 from core.questions import ask_now
@@ -17,6 +17,15 @@ RUNS, SLOTS, LINES = 500, 200, 200
 NO_RUN = "–"
 # What a result is called; missed and paused are what becomes of slots.
 IMPORT_RESULTS = {name: ink.label for name, ink in RESULTS.items() if name not in {"missed", "paused"}}
+
+
+def panels_of(standing: Standing) -> None:
+    """What runs and what comes next, of one height."""
+    left, right = st.columns([3, 2])
+    with left:
+        panel(standing)
+    with right:
+        schedule(standing)
 
 
 def panel(standing: Standing) -> None:
@@ -28,13 +37,15 @@ def panel(standing: Standing) -> None:
             for run in ask_now(figures.runs, 1):
                 st.caption("The last one:")
                 outcome.line(run)
+                if run["status"] not in outcome.WELL and run["errors"]:
+                    st.markdown(words.plain(run["errors"][-1]["message"]))
             return
         st.header(f"Import {running['id']} is running", anchor=False)
         st.caption(f"{MODES[running['mode']]}. Started by: {words.plain(readable.starter({**running}))}.")
         st.progress(outcome.share(standing), text=outcome.progress(standing))
         numbers = {
             "Records": words.number(progress.records if progress else 0),
-            "A second": words.number(round(progress.records_per_second)) if progress else NO_RUN,
+            "Records a second": words.number(round(progress.records_per_second)) if progress else NO_RUN,
             "Time left": words.duration(progress.seconds_left if progress else None),
         }
         for column, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
@@ -93,23 +104,56 @@ def one(import_id: int) -> None:
     if run is None:
         st.warning(f"There is no import {import_id}.", icon=":material/search_off:")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(f"Import {import_id}", anchor=False, width="content")
-        outcome.badge(run["status"])
-    st.markdown(
-        f"{MODES[run['mode']]}. Started by: {words.plain(readable.starter(run))}, "
-        f"{view.told(run['started_at'])}, took {words.duration(readable.seconds(run))}, "
-        f"{words.number(run['pages'])} pages in {words.number(run['batches'])} batches."
-    )
-    if run["notes"]:
-        st.info(words.plain(run["notes"]), icon=":material/sticky_note_2:")
-    for error in run["errors"]:
-        st.error(words.plain(error["message"]), icon=":material/error:")
+    headline(run)
     if run["status"] == "running":
         live.show(panel)
-    counters(run)
+        return
+    for error in run["errors"]:
+        st.error(words.plain(error["message"]), icon=":material/error:")
+    made_up_for(run)
     refused(run)
+    counters(run)
     details(run)
+
+
+def headline(run: Mapping[str, Any]) -> None:
+    """Which import it is, how it ended, and the button that stops it or runs it again."""
+    running = run["status"] == "running"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.title(f"Import {run['id']}", anchor=False, width="content")
+            outcome.badge(run["status"])
+        with st.container(horizontal=True, width="content"):
+            if running:
+                actions.import_buttons()
+            elif run["status"] != "succeeded" and since(run) is None:
+                actions.run_again_button(run)
+    told = f"{MODES[run['mode']]}. Started by: {words.plain(readable.starter(run))}, "
+    pages, batches = words.counted(run["pages"], "page"), words.counted(run["batches"], "batch", "batches")
+    took = "" if running else f", took {words.duration(readable.seconds(run))}, {pages} in {batches}"
+    st.markdown(f"{told}{view.told(run['started_at'])}{took}.")
+    if run["notes"]:
+        st.info(words.plain(run["notes"]), icon=":material/sticky_note_2:")
+
+
+def since(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The later import that succeeded and that the state of things rests on; null where there is none."""
+    last = view.standing.last_ended
+    if last is None or last["status"] != "succeeded" or last["id"] <= run["id"]:
+        return None
+    return {**last}
+
+
+def made_up_for(run: Mapping[str, Any]) -> None:
+    """Whether an import that did not succeed still matters."""
+    later = since(run)
+    if run["status"] != "succeeded" and later is not None:
+        link(
+            "imports",
+            f"Import {later['id']} has succeeded since",
+            ":material/check_circle:",
+            run=str(later["id"]),
+        )
 
 
 def counters(run: Mapping[str, Any]) -> None:
@@ -124,7 +168,7 @@ def counters(run: Mapping[str, Any]) -> None:
     with right:
         st.header("Totals", anchor=False)
         if run["conversations"] is None:
-            st.caption("It left no totals.")
+            st.caption("It ended before its totals were counted.")
             return
         before = ask_now(figures.earlier_totals, run["id"])
         st.table(readable.change_of_totals(before, run), border="horizontal", hide_index=True)
@@ -136,27 +180,32 @@ def refused(run: Mapping[str, Any]) -> None:
         return
     st.header("Deletions that were refused", anchor=False)
     st.write(
-        f"Airtable no longer shows {words.number(len(run['refused_deletions']))} records. Look whether its "
-        "table and view are right. If they are really gone, allow it: all is read again, and what is absent "
-        "is deleted."
+        f"Airtable no longer shows {words.counted(len(run['refused_deletions']), 'record')}. Look whether "
+        "its table and view are right. If they are really gone, allow it: all is read again, and what is "
+        "absent is deleted."
     )
     actions.allow_deletion_button()
-    grids.records("Refused deletions", ask_now(figures.refused_deletions, run["id"], grids.ROWS_SHOWN))
+    title = "Refused deletions"
+    grids.records(title, ask_now(figures.refused_deletions, run["id"], grids.limit(title)))
 
 
 def details(run: Mapping[str, Any]) -> None:
     """Rejected records and log lines."""
-    rejected = ask_now(figures.rejected, run["id"], grids.ROWS_SHOWN)
-    with st.expander(f"Rejected records ({words.number(len(rejected))})"):
-        grids.records(f"Rejected by import {run['id']}", rejected)
+    title = f"Rejected by import {run['id']}"
+    rejected = ask_now(figures.rejected, run["id"], grids.limit(title))
+    more = "+" if len(rejected) >= grids.limit(title) else ""
+    with st.expander(f"Newly rejected records ({words.number(len(rejected))}{more})"):
+        if run["rejected"] > len(rejected) and not more:
+            st.caption("Records that an earlier import had rejected stand there, and in Data quality.")
+        grids.records(title, rejected)
     lines = loglines.of_import(view.settings.log_dir, run["id"], LINES)
-    with st.expander(f"Log lines ({words.number(len(lines))})"):
+    with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in outcome.WELL):
         st.caption(f"The last {LINES} at most, from `{loglines.FILE}`.")
-        grids.draw("Log lines", loglines.table(lines))
+        grids.draw("Log lines", loglines.table(lines, view.zone))
 
 
 view = visit.view()
-wanted = st.query_params.get("run", "")
+wanted = st.query_params.get(RUN, "")
 if wanted.isdecimal():
     one(int(wanted))
     st.stop()
@@ -166,11 +215,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         panels.heading("Imports", "What ran, what runs, and what comes next.")
     with st.container(horizontal=True, width="content"):
         actions.import_buttons()
-left, right = st.columns([3, 2])
-with left:
-    live.show(panel)
-with right:
-    live.show(schedule)
+live.show(panels_of)
 
 runs = ask_now(figures.runs, RUNS)
 slots = ask_now(figures.slots, SLOTS)

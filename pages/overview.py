@@ -12,6 +12,7 @@ from core.questions import ask, ask_now
 
 # A rate of fewer conversations than this says little about a clinic.
 ENOUGH = 30
+NONE_RANKED = f"No clinic has {ENOUGH} conversations or more."
 SHOWN = 5
 DAYS_IN_CARD = 45
 
@@ -24,14 +25,15 @@ def validation_line() -> None:
     if not report.metrics:
         told, icon = "No totals are expected", ":material/help:"
     elif off:
-        names = ", ".join(
-            f"{COUNT_NAMES[metric.metric].lower()} {words.signed(metric.difference)}" for metric in off
-        )
-        told, icon = f"Totals not as expected: {names}", ":material/warning:"
+        told, icon = "Totals not as expected", ":material/warning:"
     else:
         told, icon = "Totals as expected", ":material/verified:"
     odd = f"{found} {'things look' if found != 1 else 'thing looks'} odd" if found else "nothing odd"
     link("validation", words.listed((told, odd)), icon)
+    if off:
+        # Beside the link, which does not wrap on a narrow screen.
+        differences = (f"{COUNT_NAMES[metric.metric]} {words.signed(metric.difference)}" for metric in off)
+        st.caption(f"Differences: {words.listed(differences)}")
 
 
 def ranking(clinics: pd.DataFrame) -> None:
@@ -39,7 +41,7 @@ def ranking(clinics: pd.DataFrame) -> None:
     for row in readable.rows(clinics):
         told = f"**{words.rate(row.bookings, row.conversations)}**"
         counts = words.share(row.bookings, row.conversations)
-        link_to("rates", f"{told} · {counts} · {words.plain(row.name)}", clinic=row.name)
+        link_to("rates", f"{told} · {counts} · {words.plain(words.short(row.name))}", clinic=row.name)
 
 
 view = visit.view()
@@ -51,6 +53,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     with st.container(horizontal=True, width="content"):
         actions.import_buttons()
 
+if view.standing.as_of is not None and view.standing.last_ended is not None:
+    outcome.trouble({**view.standing.last_ended})
 if empty(view):
     st.stop()
 
@@ -99,13 +103,14 @@ best, worst, recent = st.columns(3)
 with best:
     st.header("Highest booking rates", anchor=False)
     ranking(ranked.iloc[::-1].head(listed))
+    among = words.counted(len(ranked), "clinic")
+    st.caption(f"Among the {among} with {ENOUGH} conversations or more." if listed else NONE_RANKED)
 with worst:
     st.header("Lowest booking rates", anchor=False)
     ranking(ranked.head(min(listed, len(ranked) // 2)))
+    if len(ranked) < 2:  # noqa: PLR2004 (a single one stands among the highest)
+        st.caption("There is no other clinic to compare." if listed else NONE_RANKED)
 with recent:
     st.header("Last imports", anchor=False)
     for run in ask_now(figures.runs, SHOWN):
         outcome.line(run)
-st.caption(
-    f"Booking rates: among the {words.number(len(ranked))} clinics with {ENOUGH} conversations or more."
-)

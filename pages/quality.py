@@ -199,7 +199,8 @@ def of_reason(reason: str, *, resolved: bool) -> None:
     """The records of one reason; a pressed row opens the record."""
     if not resolved:
         st.markdown(f"{MENDING[reason]} The next import reads what was changed.")
-    rows = ask_now(lookup.rejections, reason, resolved=resolved, limit=grids.ROWS_SHOWN)
+    title = f"{RESOLVED if resolved else 'Rejected'}, {lower(REASONS[reason])}"
+    rows = ask_now(lookup.rejections, reason, resolved=resolved, limit=grids.limit(title))
     frame = pd.DataFrame(
         {
             "external_id": [row["external_id"] for row in rows],
@@ -214,7 +215,6 @@ def of_reason(reason: str, *, resolved: bool) -> None:
     shown = readable.records(
         frame.drop(columns=list(useless | ({"address"} if settings.demo else set()))), view.told
     )
-    title = f"Rejected, {lower(REASONS[reason])}"
     links = {"Open in Airtable": st.column_config.LinkColumn(display_text="Open")}
     grids.pick(title, shown, [row["external_id"] for row in rows], links)
 
@@ -228,6 +228,17 @@ def shown_cells(row: Mapping[str, Any]) -> str:
 # Rule tester
 
 
+def cells_typed() -> dict[str, str]:
+    """A field for each cell, two in a row of a wide screen."""
+    typed: dict[str, str] = {}
+    columns = list(settings.columns.items())
+    for first in range(0, len(columns), 2):
+        for place, (column, name) in zip(st.columns(2), columns[first : first + 2], strict=False):
+            with place:
+                typed[name] = st.text_input(name, key=f"cell-{column.name}")
+    return typed
+
+
 def rule_tester() -> None:
     """Type cells, see what the rules make of them; nothing of it is kept."""
     st.header("Try the rules", anchor=False)
@@ -236,11 +247,8 @@ def rule_tester() -> None:
         f"times without a zone are taken as in {view.zone}. What you type is not kept."
     )
     left, right = st.columns(2)
-    with left, st.container(horizontal=True):
-        typed = {
-            name: st.text_input(name, key=f"cell-{column.name}", width=240)
-            for column, name in settings.columns.items()
-        }
+    with left:
+        typed = cells_typed()
     record = {"id": TYPED, "createdTime": view.now.isoformat(), "fields": typed}
     ruleset = Ruleset(settings.columns, settings.booking_years, settings.timezone)
     decided = samples.as_json(decide(record, ruleset))
@@ -253,7 +261,7 @@ def rule_tester() -> None:
             )
         else:
             st.success("It would be in the figures.", icon=":material/check_circle:")
-            frame = readable.result(decided)
+            frame = readable.result(decided, view.told)
             frame["Becomes"] = frame["Becomes"].map(words.plain)
             st.table(frame, border="horizontal", hide_index=True)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import streamlit as st
 
@@ -13,11 +14,9 @@ from core.palette import RATES
 from core.periods import Period, Unit
 from core.questions import ask
 
-AUTOMATIC = "Fitting"
+AUTOMATIC = "Automatic"
 UNITS = {"Day": Unit.DAY, "Week": Unit.WEEK, "Month": Unit.MONTH}
-SMALL = 320  # pixels; three in a row of a wide screen, one in a narrow one
-# A rate of fewer conversations than this says little; such clinics are left out of the small charts' scale.
-ENOUGH = 20
+IN_A_ROW = 3
 
 view = visit.view()
 panels.heading("Rates", "Bookings, leads and engagement, in percent of conversations.")
@@ -25,9 +24,9 @@ if empty(view):
     st.stop()
 
 with st.container(horizontal=True):
-    by = st.radio("By", [AUTOMATIC, *UNITS], key="by", bind="query-params", horizontal=True)
+    by = st.radio("Rates by", [AUTOMATIC, *UNITS], key="by", bind="query-params", horizontal=True)
     measure = st.radio(
-        "Rate of clinics, automations and hours",
+        "By clinic, automation and hour",
         list(RATES),
         format_func=RATES.__getitem__,
         key="rate",
@@ -102,17 +101,29 @@ for picked in panels.selected_points(bar)[:1]:
     name = clinics.set_index("id")["name"][client]
     panels.behind(f"Newest {measure} of {name}", replace(view.filters, client=client), measure)
 
-st.header(f"{rate_name} of the {len(largest)} largest clinics", anchor=False)
-st.caption("All on one scale, in percent of conversations.")
-top = readable.top_rate(multiples[multiples["conversations"] >= ENOUGH], measure)
-with st.container(horizontal=True):
-    for clinic in readable.rows(largest):
-        own = multiples[multiples["id"] == clinic.id]
-        with st.container(border=True, width=SMALL):
-            count, of = getattr(clinic, measure), clinic.conversations
-            link_to("rates", words.plain(clinic.name), clinic=clinic.name)
-            st.caption(f"**{words.rate(count, of)}** · {words.share(count, of)}")
-            figure = charts.multiple(own, measure, steps, top)
-            st.plotly_chart(
-                figure, config={**charts.CONFIG}, key=f"small-{clinic.id}", alt=f"{rate_name}, {clinic.name}"
-            )
+
+def small(clinic: Any) -> None:  # noqa: ANN401 (a frame's row)
+    """One of the many small charts, with the clinic's own counts."""
+    own = multiples[multiples["id"] == clinic.id]
+    with st.container(border=True, height="stretch"):
+        link_to("rates", words.plain(words.short(clinic.name)), clinic=clinic.name)
+        count, of = getattr(clinic, measure), clinic.conversations
+        st.caption(f"**{words.rate(count, of)}** · {words.share(count, of)}")
+        figure = charts.multiple(own, multiples, measure, steps, view.unfinished(own, steps))
+        st.plotly_chart(
+            figure, config={**charts.CONFIG}, key=f"small-{clinic.id}", alt=f"{rate_name}, {clinic.name}"
+        )
+
+
+if len(largest) > 1:
+    panels.headed(
+        f"{rate_name} of the {len(largest)} largest clinics",
+        readable.counted(multiples, {"name": "Clinic", "start": f"{steps.capitalize()} from"}),
+        f"By {steps}, all on one scale, in percent of conversations."
+        + (f" Hollow: a {steps} that is not over or not whole." if view.unfinished(multiples, steps) else ""),
+    )
+    shown = readable.rows(largest)
+    for first in range(0, len(shown), IN_A_ROW):
+        for column, clinic in zip(st.columns(IN_A_ROW), shown[first : first + IN_A_ROW], strict=False):
+            with column:
+                small(clinic)

@@ -41,14 +41,24 @@ def logs() -> None:
     with middle:
         level = st.selectbox("Level", [ANY_LEVEL, *loglines.LEVELS], key="level", bind="query-params")
     with right:
-        run = st.number_input("Import", min_value=1, value=None, step=1, key="import", bind="query-params")
+        run = st.number_input(
+            "Import",
+            min_value=1,
+            value=None,
+            step=1,
+            placeholder="All imports",
+            key="import",
+            bind="query-params",
+        )
     levels = loglines.LEVELS if level == ANY_LEVEL else (level,)
     lines = loglines.read(view.settings.log_dir, file, levels, run, LINES)
     if not lines:
         st.info("There are no such lines in the current file.", icon=":material/info:")
         return
-    shown = loglines.table(lines[::-1], of_all=True)
-    st.caption(f"The newest {words.number(len(lines))} lines, newest first, from `{view.settings.log_dir}`.")
+    shown = loglines.table(lines[::-1], view.zone, of_all=True)
+    st.caption(
+        f"{words.counted(len(lines), 'line')}, newest first, {LINES} at most, from `{view.settings.log_dir}`."
+    )
     grids.draw("Log lines", shown)
     grids.save("Log lines", shown)
 

@@ -41,9 +41,10 @@ for found in report.inconsistencies:
     with st.expander(f"**{words.number(found.count)}** {INCONSISTENCIES[found.code]}"):
         st.write(found.message)
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
-        records = ask_now(figures.behind, found.code, settings.booking_years, seeded, grids.ROWS_SHOWN)
+        title = INCONSISTENCIES[found.code]
+        records = ask_now(figures.behind, found.code, settings.booking_years, seeded, grids.limit(title))
         if records is not None:
-            grids.records(INCONSISTENCIES[found.code], records)
+            grids.records(title, records)
 
 st.header("Totals, import by import", anchor=False)
 st.caption("As each import left them. Dashed: what is expected.")

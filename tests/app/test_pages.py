@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import visit
+from core import grids, visit
 from core.control import Control
 from core.errors import DatabaseUnavailableError
 from core.importer import Order
@@ -270,7 +270,7 @@ def test_an_import_has_a_view_of_its_own(site: Site) -> None:
     app = site.visit("imports", run="1")
     text = said(app)
     assert [title.value for title in app.title] == ["Import 1"]
-    assert "Started by: cli:test" in text.replace("\\", "")
+    assert "Started by: test (command line)" in text.replace("\\", "")
     records, totals = (table.value for table in app.table)
     assert dict(zip(records.iloc[:, 0], records.iloc[:, 1], strict=True))["New"] == "200"
     assert list(totals["Change"]) == ["+200", "+40", "+100", "+67"]
@@ -287,6 +287,58 @@ def test_a_failed_imports_view_says_why(site: Site) -> None:
     site.standin.fail(unauthorized(), on=lambda _: True, times=None)
     import_id, _ = site.import_all()
     assert "AIRTABLE_API_KEY" in site.visit("imports", run=str(import_id)).error[0].value.replace("\\", "")
+
+
+def test_a_failed_import_leads_to_why_and_is_run_again(site: Site) -> None:
+    """The overview says what is wrong, one press leads to the import, one more runs it again and shows it."""
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    assert site.import_all(Mode.INCREMENTAL) == (2, "failed")
+    overview = site.visit()
+    assert "**Import 2 failed**, today 08:00 EST. Airtable refuses the token" in said(overview)
+    links = [link.proto for link in overview.main.page_link if "run=2" in link.proto.query_string]
+    assert [link.label for link in links[:2]] == ["See why", "See what happened, run it again"]
+    site.standin.heal()
+    again = site.look(press(site.visit("imports", run="2"), "Run it again"))
+    assert again.query_params["run"] == "3"
+    assert ended(site.service, 3) == "succeeded"
+    assert site.ask("SELECT mode, triggered_by FROM import_logs WHERE id = 3") == [("incremental", "local")]
+    old = site.visit("imports", run="2")
+    assert "Import 3 has succeeded since" in said(old)
+    assert labels(old) == []
+    assert "Import 2 failed" not in said(site.visit())
+
+
+def test_trying_rejected_records_again_may_be_run_again(site: Site) -> None:
+    """It reads those alone, as the first time."""
+    site.standin.table.create({"User ID": "lost"}, at=NOW)
+    site.import_all()
+    site.standin.fail(unauthorized(), on=lambda _: True, times=None)
+    press(site.visit("quality"), "Try again")
+    assert ended(site.service, 3) == "failed"
+    press(site.visit("imports", run="3"), "Run it again")
+    ended(site.service, 4)
+    assert site.ask("SELECT only_rejected FROM import_logs WHERE id = 4") == [(True,)]
+
+
+def test_a_running_imports_view_shows_it_and_cancels_it(site: Site) -> None:
+    """No counters that stand still, no `took –`."""
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    app = site.visit("imports", run=str(run.import_id))
+    assert labels(app) == ["Cancel import"]
+    assert list(app.table) == []
+    assert "took" not in said(app)
+    run.run()
+
+
+def test_more_records_are_a_press_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that is cut says so, and shows the rest."""
+    monkeypatch.setattr(grids, "ROWS_SHOWN", 10)
+    app = site.visit("clinics", clinic="Clinic 0")
+    assert "The newest 10 are shown." in said(app)
+    assert len(app.dataframe[-1].value) == 10
+    app = site.look(press(app, "Show up to 100"))
+    assert len(app.dataframe[-1].value) == 40
+    assert "The newest" not in said(app)
 
 
 def test_a_refused_mass_deletion_shows_what_would_go_and_may_be_allowed(site: Site) -> None:
@@ -306,11 +358,11 @@ def test_a_refused_mass_deletion_shows_what_would_go_and_may_be_allowed(site: Si
 # Rates
 
 
-@pytest.mark.parametrize("by", ["Fitting", "Day", "Week", "Month"])
+@pytest.mark.parametrize("by", ["Automatic", "Day", "Week", "Month"])
 def test_rates_are_drawn_by_each_unit(site: Site, by: str) -> None:
     """The choice lies in the address too."""
     app = site.visit("rates", by=by)
-    unit = "day" if by == "Fitting" else by.lower()
+    unit = "day" if by == "Automatic" else by.lower()
     assert f"Rates by {unit}, in percent of conversations" in [header.value for header in app.header]
 
 
@@ -341,7 +393,9 @@ def test_totals_that_differ_are_named(make_site: Callable[..., Site]) -> None:
     assert app.warning[0].value == "Not as expected: conversations."
     row = app.table[0].value.iloc[0]
     assert (row["Difference"], row["Difference (%)"]) == ("-50", "-20.00 %")
-    assert "Totals not as expected: conversations -50" in said(site.visit())
+    overview = said(site.visit())
+    assert "Totals not as expected" in overview
+    assert "Differences: Conversations -50" in overview
 
 
 def test_without_expectations_it_says_how_to_set_one(make_site: Callable[..., Site]) -> None:

@@ -263,6 +263,6 @@ def test_the_rule_tester_shows_what_becomes_of_each_cell(make_site: Callable[...
     becomes = cells(site.look(app.run()))
     assert becomes["Clinic"] == "Spine Center"
     assert becomes["Engaged"] == "Yes"
-    assert becomes["Booked for (UTC)"] == "2026-03-20T13:00:00Z"
+    assert becomes["Booked for"] == "20 Mar 2026, 09:00 EDT"
     assert becomes["Conversation Date"] == "The cell is empty: the record's own creation counts"
     assert "BOOKING" not in json.dumps(becomes)

@@ -1,8 +1,5 @@
 """One server, one database and one browser for all tests of this folder; contexts of their own for each."""
 
-import json
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.chromium import running_chromium
 from tests.support.postgres import Postgres
-from tests.support.server import running_server
+from tests.support.server import running_server, status
 from tests.support.standin import START, StandIn, conversations
+from tests.support.waiting import until
 
 RECORDS = 300
 # A deadline, not a pause: a busy machine takes ten seconds to draw a page.
@@ -25,6 +23,10 @@ EXPECTED = {
     "EXPECTED_LEADS": "150",
     "EXPECTED_ENGAGED": "100",
 }
+
+COUNT_CLICKS = """
+    addEventListener("click", () => sessionStorage.clicks = 1 + Number(sessionStorage.clicks ?? 0), true)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -58,15 +60,16 @@ def address(database: str, standin: StandIn, tmp_path_factory: pytest.TempPathFa
     """The server's address, once its startup import has ended."""
     folder: Path = tmp_path_factory.mktemp("server")
     with running_server(database, standin, folder, **EXPECTED) as address:
-        until = time.monotonic() + 20
-        while not status(address)["lastCompleted"] and time.monotonic() < until:
-            time.sleep(0.1)
+        until(lambda: bool(status(address)["lastCompleted"]), "the startup import's end")
         yield address
 
 
 @pytest.fixture
 def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Open a page as a first visit, in a context of its own, and wait for its title."""
+    """Open a page as a first visit, in a context of its own, and wait for its title.
+
+    It counts the clicks (`clicks`), and its clock can be put forward (`page.clock`).
+    """
     contexts = []
 
     def open_one(path: str = "/", asked: list[str] | None = None, **options: Any) -> Page:  # noqa: ANN401 (any of a context's)
@@ -76,6 +79,8 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         if asked is not None:
             page.on("request", lambda request: asked.append(request.url))
         page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.add_init_script(COUNT_CLICKS)
+        page.clock.install()
         page.goto(address + path)
         page.get_by_role("heading", level=1).wait_for()
         return page
@@ -83,9 +88,3 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     yield open_one
     for context in contexts:
         context.close()
-
-
-def status(address: str) -> Any:  # noqa: ANN401 (JSON)
-    """What the API says of imports."""
-    with urllib.request.urlopen(f"{address}/api/import/status", timeout=5) as answer:  # noqa: S310 (our own address)
-        return json.load(answer)

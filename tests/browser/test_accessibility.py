@@ -17,6 +17,7 @@ PAGES = (
     "/clinics?clinic=Clinic+3",
     "/validation",
     "/quality",
+    "/system",
 )
 
 

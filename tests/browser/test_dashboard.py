@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, Position, expect
 from psycopg import sql
 
 from tests.support.postgres import Postgres
-from tests.support.server import running_server
-from tests.support.standin import StandIn
+from tests.support.server import import_now, running_server
+from tests.support.standin import StandIn, unauthorized
 
 PAGES = {
     "/": "Overview",
@@ -28,6 +28,8 @@ GUARD = {"DASHBOARD_PASSWORD": "operate", "DASHBOARD_VIEWER_PASSWORD": "look"}
 DOWN = "The database cannot be reached"
 # The box of a table's first row.
 FIRST_BOX: Position = {"x": 16, "y": 52}
+# How often an idle page asks for itself how things are.
+IDLE_SECONDS = 10
 NARROW = {"width": 390, "height": 844}
 Open = Callable[..., Page]
 
@@ -154,8 +156,61 @@ def test_an_import_is_opened_from_the_history(open_page: Open) -> None:
     expect(page).to_have_url(re.compile(r"/imports\?.*clinic=Clinic\+3"))
 
 
-def test_a_record_is_found_and_opened_in_three_clicks(open_page: Open, standin: StandIn) -> None:
-    """From the overview: the menu, the record that was found by its id, and its contact data."""
+@pytest.fixture
+def lost(standin: StandIn, address: str) -> Iterator[str]:
+    """A record without a clinic, which the last import rejected; its id."""
+    made = standin.table.create({"User ID": "lost-1", "Email": "alice@clinic.test"}, at=standin.now())
+    import_now(address)
+    yield made.id
+    standin.table.delete(made.id)
+    import_now(address, incremental=False)
+
+
+def clicks(page: Page) -> int:
+    """How often a person has clicked since the page was opened."""
+    return int(page.evaluate("Number(sessionStorage.clicks ?? 0)"))
+
+
+def test_why_a_record_is_not_in_the_figures_takes_three_clicks(open_page: Open, lost: str) -> None:
+    """From the overview: the menu, where its id is typed and answered; the record; its contact data."""
+    page = open_page()
+    page.get_by_role("link", name="Data quality", exact=True).click()
+    page.get_by_label("Find a record", exact=True).fill(lost)
+    page.keyboard.press("Enter")
+    told = page.get_by_role("link", name=re.compile(f"^{lost} · Not in, since import"))
+    expect(told).to_contain_text("the Clinic cell is empty. Fill the Clinic cell in Airtable.")
+    assert clicks(page) == 1
+    told.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Record {lost}")
+    page.get_by_role("button", name="Show contact data").click()
+    expect(page.get_by_text("alice@clinic.test")).to_be_visible()
+    assert clicks(page) == 3
+
+
+def test_a_failed_night_is_understood_and_run_again_in_two_clicks(
+    open_page: Open, standin: StandIn, address: str
+) -> None:
+    """From the overview's status line: why, with what to mend; then again, and its end without a touch."""
+    standin.fail(unauthorized(), on=lambda _: True, times=None)
+    try:
+        import_now(address)
+        page = open_page()
+    finally:
+        standin.heal()
+    expect(page.get_by_text("Last import failed")).to_be_visible()
+    page.get_by_role("link", name="See why").click()
+    expect(page.get_by_role("alert").get_by_text("Check AIRTABLE_API_KEY")).to_be_visible()
+    with standin.held():
+        page.get_by_role("button", name="Run it again").click()
+        expect(page.get_by_role("heading", name="is running")).to_be_visible()
+        expect(page).to_have_url(re.compile(r"/imports\?run=\d+$"))
+    expect(page.get_by_text("Last import succeeded")).to_be_visible()
+    expect(page.get_by_role("heading", name="Totals")).to_be_visible()
+    assert clicks(page) == 2
+
+
+def test_a_record_is_found_and_opened(open_page: Open, standin: StandIn) -> None:
+    """By its id, with a link that can be shared, and closed again."""
     record = standin.table.records()[7]
     page = open_page()
     page.get_by_role("link", name="Data quality", exact=True).click()
@@ -191,6 +246,7 @@ def test_the_schedule_is_paused_and_resumed(open_page: Open) -> None:
     page, other = open_page("/imports"), open_page()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("heading", name="The schedule is paused")).to_be_visible()
+    other.clock.fast_forward(IDLE_SECONDS * 1000)
     expect(other.get_by_text("Schedule paused").first).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("heading", name="Next imports")).to_be_visible()
@@ -219,6 +275,7 @@ def test_a_database_that_is_down_is_said_and_the_page_comes_back(
         admin.execute(shut.format(sql.Identifier(name), sql.SQL("false")))
         try:
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            page.clock.fast_forward(IDLE_SECONDS * 1000)
             expect(page.get_by_role("heading", level=1)).to_have_text(DOWN)
         finally:
             admin.execute(shut.format(sql.Identifier(name), sql.SQL("true")))

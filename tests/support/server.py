@@ -1,5 +1,6 @@
 """The product's own server in a process of its own, as `python -m core start` makes it."""
 
+import json
 import os
 import socket
 import subprocess
@@ -9,11 +10,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 from core.settings import ROOT
 from tests.support.services import variables_for
 from tests.support.standin import StandIn
+from tests.support.waiting import until
 
 START_SECONDS = 40
 
@@ -50,6 +53,22 @@ def server_process(
             process.wait(20)
 
 
+def import_now(address: str, **what: bool) -> None:
+    """Let the server import, and wait for the end."""
+    body = json.dumps(what).encode()
+    request = urllib.request.Request(  # noqa: S310 (our own address)
+        f"{address}/api/import/trigger", body, {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 (our own address)
+    until(lambda: not status(address)["status"]["isRunning"], "the import's end")
+
+
+def status(address: str) -> Any:  # noqa: ANN401 (JSON)
+    """What the API says of imports."""
+    with urllib.request.urlopen(f"{address}/api/import/status", timeout=5) as answer:  # noqa: S310 (our own address)
+        return json.load(answer)
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:
@@ -59,8 +78,8 @@ def free_port() -> int:
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], output: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=2):  # noqa: S310 (our own address)
                 return

@@ -16,13 +16,16 @@ FLOORS: tuple[tuple[str, str], ...] = (
     (
         "knows no other module",
         """
-        body clock dates errors export log loglines palette periods rates records signin silence
+        body clock dates errors export log palette periods rates records signin silence
         tables text
         """,
     ),
     (
         "settings and pure rules; places and programs of the embedded PostgreSQL",
-        "listings lookup masking names pacer places programs recent rules seen settings validation words",
+        """
+        axes listings lookup masking names pacer places programs recent rules seen settings validation
+        words
+        """,
     ),
     (
         "the doors to Airtable and PostgreSQL; whom the embedded one runs as",
@@ -31,7 +34,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ("statements and pages of records; the embedded server", "airtable cluster queries runs slots store"),
     (
         "what a run and a report are made of; the embedded server's users",
-        "alerts charts control embedded freshness hold progress reading reports",
+        "alerts charts control embedded freshness hold loglines progress reading reports",
     ),
     ("what a run, a page and an answer are made of", "batches figures messages probe pulse watch"),
     ("one import run; the API's document; frames in words", "importer openapi readable"),

@@ -123,11 +123,22 @@ def test_an_hour_of_few_conversations_sets_no_scale(measure: str, expected: floa
     assert "no conversations" in field.customdata[0][4]
 
 
-def test_small_charts_share_their_scale() -> None:
-    """Twelve small charts are compared, so each ends at the same rate."""
-    figure = charts.multiple(WEEKS, "leads", Unit.WEEK, 80.0)
-    assert tuple(figure.layout.yaxis.range) == (0, 80.0)
+@pytest.mark.parametrize(
+    ("leads", "top"), [([1, 0, 0], 5.5), ([10, 0, 5], 55.0), ([0, 0, 10], 100.0), ([0, 0, 0], 10.0)]
+)
+def test_small_charts_share_their_scale(leads: list[int], top: float) -> None:
+    """Small charts are compared, so each ends at the same rate, above all points, and at the same week."""
+    weeks = WEEKS.assign(conversations=[20, 0, 10], leads=leads)
+    figure = charts.multiple(weeks.head(1), weeks, "leads", Unit.WEEK, ())
+    assert tuple(figure.layout.yaxis.range) == pytest.approx((0, top))
+    assert tuple(figure.layout.xaxis.range) == (date(2026, 3, 2), date(2026, 3, 16))
     assert figure.data[0].customdata[0].startswith("Week of 2 Mar 2026")
+
+
+def test_a_small_chart_marks_what_is_not_over() -> None:
+    """As the large one does."""
+    figure = charts.multiple(WEEKS, WEEKS, "leads", Unit.WEEK, {date(2026, 3, 16)})
+    assert figure.data[0].marker.symbol[2].endswith("-open")
 
 
 def test_the_timeline_stands_on_the_zones_clock() -> None:

@@ -3,10 +3,13 @@
 import json
 import logging
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from core import log, loglines
+
+ZONE = ZoneInfo("America/New_York")
 
 
 def write(folder: Path, *lines: object) -> None:
@@ -37,7 +40,7 @@ def test_only_the_imports_own_last_lines_are_read(tmp_path: Path) -> None:
 def test_no_file_means_no_lines(tmp_path: Path) -> None:
     """A log folder that was emptied is no traceback."""
     assert loglines.of_import(tmp_path, 1, 10) == []
-    assert list(loglines.table([]).columns) == ["Time (UTC)", "Level", "Event", "Details"]
+    assert list(loglines.table([], ZONE).columns) == ["Time", "Level", "Event", "Details"]
 
 
 def test_a_huge_file_is_read_from_its_end(tmp_path: Path) -> None:
@@ -47,11 +50,11 @@ def test_a_huge_file_is_read_from_its_end(tmp_path: Path) -> None:
 
 
 def test_a_line_is_told_in_words(tmp_path: Path) -> None:
-    """No raw names of events or fields."""
-    write(tmp_path, line(1, "batch_committed", batch=3, records_read=100))
-    (row,) = loglines.table(loglines.of_import(tmp_path, 1, 10)).to_dict("records")
+    """No raw names of events or fields, nothing of what is not there, its moment in the pages' zone."""
+    write(tmp_path, line(1, "batch_committed", batch=3, records_read=100, sqlstate=None))
+    (row,) = loglines.table(loglines.of_import(tmp_path, 1, 10), ZONE).to_dict("records")
     assert row == {
-        "Time (UTC)": "2026-03-10 06:00:00.123",
+        "Time": "2026-03-10 02:00:00.123 EDT",
         "Level": "info",
         "Event": "batch committed",
         "Details": "batch: 3, records read: 100",

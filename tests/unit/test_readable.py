@@ -1,11 +1,12 @@
 """Frames as people read them."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from core import readable
+from core import names, readable
 from core.queries import Totals
 
 TOTAL = Totals(conversations=20077, bookings=3122, leads=13908, engaged=7910)
@@ -34,13 +35,34 @@ def test_the_funnel_is_in_percent_of_conversations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bookings", "conversations", "top"),
-    [([5], [10], 55.0), ([10], [10], 100.0), ([0], [10], 100.0), ([], [], 100.0)],
+    ("trigger", "by", "expected"),
+    [
+        ("manual", "ada", "ada"),
+        ("manual", "cli:ada", "ada (command line)"),
+        ("manual", "api", "A program (API)"),
+        ("scheduler", "scheduler", "The schedule"),
+    ],
 )
-def test_a_scale_holds_every_rate(bookings: list[int], conversations: list[int], top: float) -> None:
-    """A little above the highest one, never above 100."""
-    frame = pd.DataFrame({"bookings": bookings, "conversations": conversations}, dtype=float)
-    assert readable.top_rate(frame, "bookings") == pytest.approx(top)
+def test_who_started_an_import_is_told_in_words(trigger: str, by: str, expected: str) -> None:
+    """The names that rows keep are for programs."""
+    assert readable.starter({"trigger": trigger, "triggered_by": by}) == expected
+
+
+def test_a_running_import_leaves_speeds_whole_numbers() -> None:
+    """It has none yet; the others' are counts, not `2363.00`."""
+    row: dict[str, Any] = dict.fromkeys(names.COUNTERS, 0) | {
+        "id": 1,
+        "started_at": datetime(2026, 3, 10, tzinfo=UTC),
+        "completed_at": None,
+        "status": "running",
+        "mode": "full",
+        "trigger": "startup",
+    }
+    rows = [row | {"records_per_second": None}, row | {"records_per_second": 2363.4}]
+    speeds = readable.runs(rows, str)["Records a second"]
+    assert pd.api.types.is_integer_dtype(speeds)
+    assert speeds.isna().tolist() == [True, False]
+    assert speeds[1] == 2363
 
 
 def test_records_are_told_in_words() -> None:

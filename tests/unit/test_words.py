@@ -35,6 +35,12 @@ def test_counts_have_their_thousands_separated() -> None:
     assert words.number(None) == "–"
 
 
+@pytest.mark.parametrize(("count", "expected"), [(0, "0 days"), (1, "1 day"), (2000, "2,000 days")])
+def test_what_is_counted_is_one_or_several(count: int, expected: str) -> None:
+    """Nobody reads `1 days`."""
+    assert words.counted(count, "day") == expected
+
+
 @pytest.mark.parametrize(
     ("value", "places", "expected"), [(12, 0, "+12"), (-1234, 0, "-1,234"), (0.04, 1, "0.0")]
 )
@@ -90,7 +96,15 @@ def test_an_age_has_one_unit(seconds: float, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(3.25, "3.2 s"), (12.4, "12 s"), (125, "2 min 5 s"), (3840, "1 h 4 min"), (None, "–")],
+    [
+        (0.04, "< 0.1 s"),
+        (0.1, "0.1 s"),
+        (3.25, "3.2 s"),
+        (12.4, "12 s"),
+        (125, "2 min 5 s"),
+        (3840, "1 h 4 min"),
+        (None, "–"),
+    ],
 )
 def test_a_duration_has_its_units(seconds: float | None, expected: str) -> None:
     """No number without unit."""
