@@ -5,7 +5,6 @@ process. What keeps the server from starting becomes one clear line and an exit 
 """
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from sqlalchemy import RowMapping
 from core import __version__, alerts, queries, settings
 from core import log as logs
 from core.errors import ProductError, SettingsError, UsageError
+from core.garbage import Settling
 from core.log import Log
 from core.service import Service, set_current
 from core.settings import Settings
@@ -57,12 +57,11 @@ def lifespan(address: Callable[[], Address]) -> Callable[[object], AbstractAsync
         service = await asyncio.to_thread(_open_or_exit, address(), leaving)
         try:
             set_current(service)
-            gc.collect()
-            gc.freeze()  # every page run ends in a full collection; what is loaded by now never goes
-            threading.Thread(
-                target=_announce, args=(service, address()), name="announce", daemon=True
-            ).start()
-            yield
+            with Settling():
+                threading.Thread(
+                    target=_announce, args=(service, address()), name="announce", daemon=True
+                ).start()
+                yield
         finally:
             leaving.reached()
             set_current(None)
