@@ -12,7 +12,7 @@ from core.names import COUNT_NAMES
 from core.palette import RATES
 from core.periods import Unit
 from core.queries import Totals
-from core.questions import ask
+from core.questions import ask, drawn
 from core.rates import percent
 
 TABLE_WIDTH = 620  # pixels; less on a narrow screen
@@ -75,7 +75,7 @@ def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFra
             delta_color="off",
         )
         if len(course) > 1:
-            spark = charts.spark(course, measure, unit)
+            spark = drawn(charts.spark, course, measure, unit)
             st.plotly_chart(spark, config={**charts.CONFIG}, key=f"spark-{measure}", alt=f"{name} by {unit}")
         if then == 0:
             st.caption("There were none in the period before.")

@@ -53,6 +53,24 @@ def remembered(version: str, name: str, given: tuple[object, ...], question: Cal
     return cast("T", _cached(version, name, given, question))
 
 
+def drawn(draw: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """A chart, drawn once of the same data: plotly takes longer to draw it than PostgreSQL to count it.
+
+    All pages that show it share it; nobody changes it.
+    """
+    known = tuple(sorted(part) if isinstance(part, set) else part for part in given)
+    return cast("T", _drawn(draw.__name__, (*known, *named.items()), lambda: draw(*given, **named)))
+
+
+@st.cache_resource(show_spinner=False, max_entries=300)
+def _drawn(
+    name: str,  # noqa: ARG001 (a part of the key)
+    given: tuple[object, ...],  # noqa: ARG001 (a part of the key)
+    _draw: Callable[[], Any],
+) -> Any:  # noqa: ANN401 (untyped, as plotly is)
+    return _draw()
+
+
 @st.cache_data(show_spinner=False, max_entries=500)
 def _cached(
     version: str,  # noqa: ARG001 (a part of the key)

@@ -11,7 +11,7 @@ from core.emptiness import empty
 from core.figures import Filters
 from core.links import ALL_CLINICS, go, link, link_to
 from core.periods import Period, Unit
-from core.questions import ask
+from core.questions import ask, drawn
 
 MOST_NAMED = 5
 MEASURES = ("conversations", "bookings", "leads", "engaged")
@@ -121,7 +121,7 @@ def one(name: str) -> None:
     unfinished = view.unfinished(course, unit)
     cards(course, unit, unfinished, compared)
     link("rates", "See its rates in detail", ":material/trending_up:")
-    drawn(course, unit, unfinished)
+    over_time(course, unit, unfinished)
     panels.behind("Its newest conversations", view.filters, "conversations")
 
 
@@ -146,16 +146,16 @@ def cards(course: pd.DataFrame, unit: Unit, unfinished: set[date], compared: Per
             panels.card(measure, total, earlier, whole, unit)
 
 
-def drawn(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
+def over_time(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
     """Conversations and rates over time, and what the clinic's automations bring."""
     hint = f" a {unit} that is not over or not whole." if unfinished else ""
     table = readable.counted(course, {"start": f"{unit.capitalize()} from"})
     left, right = st.columns(2)
     with left:
-        figure = charts.conversations(course, unit, unfinished)
+        figure = drawn(charts.conversations, course, unit, unfinished)
         panels.chart(f"Conversations by {unit}", figure, table, f"Hatched:{hint}" if hint else "")
     with right:
-        figure = charts.rates(course, unit, unfinished)
+        figure = drawn(charts.rates, course, unit, unfinished)
         panels.chart(
             f"Rates by {unit}, in percent of conversations", figure, table, f"Hollow:{hint}" if hint else ""
         )

@@ -8,7 +8,7 @@ from core.emptiness import empty
 from core.links import link, link_to
 from core.names import COUNT_NAMES
 from core.periods import Unit
-from core.questions import ask, ask_now
+from core.questions import ask, ask_now, drawn
 
 # A rate of fewer conversations than this says little about a clinic.
 ENOUGH = 30
@@ -81,14 +81,14 @@ years = ", ".join(view.settings.booking_years)
 with left:
     panels.chart(
         "Conversations by day",
-        charts.conversations(days, Unit.DAY, open_days),
+        drawn(charts.conversations, days, Unit.DAY, open_days),
         readable.counted(days, {"start": "Day"}),
         "Hatched: a day that is not over yet." if open_days else "Each conversation on its own date.",
     )
 with right:
     panels.chart(
         "Rates by week, in percent of conversations",
-        charts.rates(weeks, Unit.WEEK, open_weeks),
+        drawn(charts.rates, weeks, Unit.WEEK, open_weeks),
         readable.counted(weeks, {"start": "Week from"}),
         "Hollow: a week that is not over or not whole."
         if open_weeks

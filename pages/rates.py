@@ -12,7 +12,7 @@ from core.figures import CLINICS_IN_MULTIPLES
 from core.links import link_to
 from core.palette import RATES
 from core.periods import Period, Unit
-from core.questions import ask
+from core.questions import ask, drawn
 
 AUTOMATIC = "Automatic"
 UNITS = {"Day": Unit.DAY, "Week": Unit.WEEK, "Month": Unit.MONTH}
@@ -51,7 +51,7 @@ left, right = st.columns([5, 3])
 with left:
     point = panels.chart(
         f"Rates by {unit}, in percent of conversations",
-        charts.rates(course, unit, unfinished),
+        drawn(charts.rates, course, unit, unfinished),
         readable.counted(course, {"start": f"{unit.capitalize()} from"}),
         "Press a point for its records."
         + (f" Hollow: a {unit} that is not over or not whole." if unfinished else ""),
@@ -62,7 +62,7 @@ with left:
 with right:
     panels.chart(
         "From conversation to booking",
-        charts.funnel(total),
+        drawn(charts.funnel, total),
         readable.funnel(total),
         "Counts, and their share of conversations.",
     )
@@ -75,7 +75,7 @@ left, right = st.columns(2)
 with left:
     bar = panels.chart(
         f"{rate_name} by clinic",
-        charts.rates_by_name(clinics, measure, total),
+        drawn(charts.rates_by_name, clinics, measure, total),
         readable.counted(clinics, {"name": "Clinic"}),
         "Dashed: all together. Press a bar for its records."
         + (f" Shown: the {charts.MOST_ROWS} largest." if len(clinics) > charts.MOST_ROWS else ""),
@@ -86,13 +86,13 @@ with left:
 with right:
     panels.chart(
         f"{rate_name} by automation",
-        charts.rates_by_name(automations, measure, total),
+        drawn(charts.rates_by_name, automations, measure, total),
         readable.counted(automations, {"name": "Automation"}),
         "Dashed: all together.",
     )
     panels.chart(
         f"{rate_name} by weekday and hour",
-        charts.hours(hours, measure),
+        drawn(charts.hours, hours, measure),
         readable.counted(readable.named_hours(hours), {"weekday": "Weekday", "hour": "Hour"}),
         f"In {view.zone}. Blank: fewer than {charts.ENOUGH_AN_HOUR} conversations.",
     )
@@ -109,7 +109,7 @@ def small(clinic: Any) -> None:  # noqa: ANN401 (a frame's row)
         link_to("rates", words.plain(words.short(clinic.name)), clinic=clinic.name)
         count, of = getattr(clinic, measure), clinic.conversations
         st.caption(f"**{words.rate(count, of)}** · {words.share(count, of)}")
-        figure = charts.multiple(own, multiples, measure, steps, view.unfinished(own, steps))
+        figure = drawn(charts.multiple, own, multiples, measure, steps, view.unfinished(own, steps))
         st.plotly_chart(
             figure, config={**charts.CONFIG}, key=f"small-{clinic.id}", alt=f"{rate_name}, {clinic.name}"
         )

@@ -5,7 +5,7 @@ import streamlit as st
 from core import charts, figures, grids, panels, queries, questions, readable, visit, words
 from core.emptiness import unfilled
 from core.names import COUNT_NAMES, INCONSISTENCIES
-from core.questions import ask, ask_now
+from core.questions import ask, ask_now, drawn
 from core.rules import SEEDED_AUTOMATIONS, name_key
 
 RUNS = 200
@@ -55,6 +55,6 @@ for place, measure in enumerate(("conversations", "bookings", "leads", "engaged"
     with columns[place % 2]:
         panels.chart(
             COUNT_NAMES[measure],
-            charts.course(known, measure, expected.get(measure), view.zone),
+            drawn(charts.course, known, measure, expected.get(measure), view.zone),
             readable.course(known, measure, expected.get(measure), view.told),
         )
