@@ -1,8 +1,10 @@
 """What pages ask: figures are remembered until an import changes data, all else is asked anew."""
 
+import pickle
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
@@ -62,7 +64,8 @@ def drawn(draw: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     return cast("T", _drawn(draw.__name__, (*known, *named.items()), lambda: draw(*given, **named)))
 
 
-@st.cache_resource(show_spinner=False, max_entries=300)
+# pandas' own hash of a frame takes ten times as long.
+@st.cache_resource(show_spinner=False, max_entries=300, hash_funcs={pd.DataFrame: pickle.dumps})
 def _drawn(
     name: str,  # noqa: ARG001 (a part of the key)
     given: tuple[object, ...],  # noqa: ARG001 (a part of the key)

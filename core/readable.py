@@ -222,7 +222,9 @@ def records(frame: pd.DataFrame, told: Told) -> pd.DataFrame:
     shown = frame.copy()
     for name in ("occurred_at", "booked_for", "rejected_at", "resolved_at"):
         if name in shown:
-            shown[name] = [told(None if pd.isna(moment) else moment) for moment in shown[name]]
+            shown[name] = [
+                told(None if pd.isna(moment) else moment.to_pydatetime()) for moment in shown[name]
+            ]
     for name in ("engaged", "lead_created", "booked"):
         if name in shown:
             shown[name] = ["Yes" if value else "No" for value in shown[name]]

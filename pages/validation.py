@@ -42,7 +42,7 @@ for found in report.inconsistencies:
         st.write(found.message)
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
         title = INCONSISTENCIES[found.code]
-        records = ask_now(figures.behind, found.code, settings.booking_years, seeded, grids.limit(title))
+        records = ask(figures.behind, found.code, settings.booking_years, seeded, grids.limit(title))
         if records is not None:
             grids.records(title, records)
 
