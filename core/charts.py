@@ -87,16 +87,13 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
         .dropna(subset="rate")
         .sort_values("rate", kind="stable")
     )
-    names = [_short(name) for name in rows["name"]]
+    # Beside a bar its number would stand in the way of the dashed line.
+    names = [f"{_short(name)}  {value:.1f} %" for name, value in zip(rows["name"], rows["rate"], strict=True)]
     bars = go.Bar(
         x=rows["rate"],
         y=list(range(len(rows))),
         orientation="h",
         marker={"color": MEASURES[measure].colour, "line": _EDGE | {"color": MEASURES[measure].colour}},
-        text=[f"{value:.1f} %" for value in rows["rate"]],
-        textposition="outside",
-        textfont={"size": 11},
-        cliponaxis=False,
         customdata=[
             [
                 f"{escape(row.name)}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}",
@@ -109,11 +106,9 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
     figure = _figure([bars], height=max(len(rows) * ROW_HEIGHT + 60, 140))
     overall = rate(getattr(total, measure), total.conversations)
     if overall is not None:
-        figure.add_vline(x=overall, line={"color": GUIDE, "dash": "dash", "width": 1.5}, layer="below")
+        figure.add_vline(x=overall, line={"color": GUIDE, "dash": "dash", "width": 1.5})
     figure.update_layout(showlegend=False, bargap=0.25)
-    # The numbers stand right of the bars.
-    top = max([*rows["rate"], overall or 0.0, axes.LEAST_TOP]) * 1.18
-    figure.update_xaxes(range=[0, top], ticksuffix=" %", nticks=6)
+    figure.update_xaxes(axes.percents(list(rows["rate"])), nticks=6)
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, showgrid=False)
     return figure
 
@@ -131,7 +126,7 @@ def funnel(total: Totals) -> go.Figure:
             "line": _EDGE | {"color": [MEASURES[name].colour for name, _ in steps]},
         },
         text=[f"{number(count)} · {rate_words(count, total.conversations)}" for _, count in steps],
-        textposition="auto",
+        textposition=["inside" if 2 * count > total.conversations else "outside" for _, count in steps],
         constraintext="none",
         textfont={"size": 11},
         cliponaxis=False,
@@ -155,7 +150,7 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
     cells = [[rows.get((day, hour)) for hour in range(24)] for day in range(1, 8)]
     field = go.Heatmap(
         x=list(range(24)),
-        y=list(WEEKDAYS),
+        y=list(range(len(WEEKDAYS))),
         z=[[_hour_value(cell, measure) for cell in line] for line in cells],
         customdata=[
             [_hour_words(cell, measure, day, hour) for hour, cell in enumerate(line)]
@@ -170,7 +165,8 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
     figure = _figure([field])
     ticks = list(range(0, 24, 6))
     figure.update_xaxes(range=[-0.5, 23.5], tickvals=ticks, ticktext=[f"{hour:02d}:00" for hour in ticks])
-    figure.update_yaxes(range=[6.5, -0.5], showgrid=False)
+    days = list(range(len(WEEKDAYS)))
+    figure.update_yaxes(range=[6.5, -0.5], tickvals=days, ticktext=list(WEEKDAYS), showgrid=False)
     return figure
 
 

@@ -42,7 +42,7 @@ def _freshness_badge(standing: Standing, now: datetime) -> None:
     ended = standing.last_ended["status"] if standing.last_ended else None
     said = verdict(as_of, ended, missed)
     color, icon = LIGHTS[said.light]
-    st.badge(said.words, icon=icon, color=cast("Any", color))
+    st.badge("First import" if visit.view().unsettled else said.words, icon=icon, color=cast("Any", color))
     if as_of is not None:
         told = words.moment(as_of, settings.timezone)
         st.badge(

@@ -44,6 +44,11 @@ class View:
         """The day that the data are as of; today where there are none."""
         return (self.standing.as_of or self.now).astimezone(self.zone).date()
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether the first import still runs, so that totals are on their way."""
+        return self.standing.as_of is None and self.standing.running is not None
+
     def told(self, moment: datetime | None) -> str:
         """A moment in the zone that is shown."""
         return words.moment(moment, self.zone)

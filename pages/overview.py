@@ -22,7 +22,10 @@ def validation_line() -> None:
     report = questions.validation()
     off = [metric for metric in report.metrics if not metric.ok]
     found = len(report.inconsistencies)
-    if not report.metrics:
+    if view.unsettled:
+        off = []
+        told, icon = "Totals are compared once the first import has ended", ":material/hourglass_empty:"
+    elif not report.metrics:
         told, icon = "No totals are expected", ":material/help:"
     elif off:
         told, icon = "Totals not as expected", ":material/warning:"

@@ -21,7 +21,9 @@ totals = ask(queries.totals, settings.expected_as_of)
 course = ask_now(figures.course, RUNS)
 
 off = [COUNT_NAMES[metric.metric].lower() for metric in report.metrics if not metric.ok]
-if not report.metrics:
+if view.unsettled:
+    st.info("The first import is running: totals are still on their way.", icon=":material/sync:")
+elif not report.metrics:
     st.info("No expectation is set. `EXPECTED_CONVERSATIONS` and its like set one.", icon=":material/info:")
 elif off:
     st.warning(f"Not as expected: {', '.join(off)}.", icon=":material/warning:")

@@ -86,14 +86,14 @@ def test_bars_are_sorted_and_know_whom_they_show() -> None:
     assert list(bars.x) == [10.0, 50.0]
     assert [one[1] for one in bars.customdata] == [7, 8]
     assert "20 of 40" in bars.customdata[1][0]
-    assert figure.layout.yaxis.ticktext[1].endswith("…")
+    assert figure.layout.yaxis.ticktext[1].endswith("…  50.0 %")
     assert figure.layout.shapes[0].x0 == 42.0
 
 
 def test_a_name_is_no_markup() -> None:
     """Plotly draws some of HTML: a clinic named `<b>` must show as it is."""
     figure = charts.rates_by_name(CLINICS.assign(name="<b>Bold</b> & Co"), "bookings", TOTAL)
-    assert figure.layout.yaxis.ticktext[0] == "&lt;b&gt;Bold&lt;/b&gt; &amp; Co"
+    assert figure.layout.yaxis.ticktext[0].startswith("&lt;b&gt;Bold&lt;/b&gt; &amp; Co  ")
     assert figure.data[0].customdata[0][0].startswith("&lt;b&gt;Bold&lt;/b&gt; &amp; Co<br>")
 
 
