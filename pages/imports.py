@@ -200,7 +200,7 @@ def details(run: Mapping[str, Any]) -> None:
         grids.records(title, rejected)
     lines = loglines.of_import(view.settings.log_dir, run["id"], LINES)
     with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in outcome.WELL):
-        st.caption(f"The last {LINES} at most, from `{loglines.FILE}`.")
+        st.caption(f"The last {LINES} at most, from {loglines.FILE}.")
         grids.draw("Log lines", loglines.table(lines, view.zone))
 
 

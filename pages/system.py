@@ -18,7 +18,8 @@ def health(standing: Standing) -> None:
 def connection() -> None:
     """Ask Airtable for one page, and check each column."""
     st.header("Connection to Airtable", anchor=False)
-    st.caption(f"Source: {words.plain(view.settings.source)}.")
+    # As plain text: in Markdown its address would become a link.
+    st.text(f"Source: {view.settings.source}")
     report = actions.connection_test()
     if report is None:
         return
@@ -56,9 +57,8 @@ def logs() -> None:
         st.info("There are no such lines in the current file.", icon=":material/info:")
         return
     shown = loglines.table(lines[::-1], view.zone, of_all=True)
-    st.caption(
-        f"{words.counted(len(lines), 'line')}, newest first, {LINES} at most, from `{view.settings.log_dir}`."
-    )
+    folder = words.plain(str(view.settings.log_dir))
+    st.caption(f"{words.counted(len(lines), 'line')}, newest first, {LINES} at most, from {folder}.")
     grids.draw("Log lines", shown)
     grids.save("Log lines", shown)
 
@@ -71,7 +71,7 @@ logs()
 
 st.header("Settings in force", anchor=False)
 st.caption(
-    f"Version {__version__}. From the environment and `.env`; secrets say only that they are set. "
+    f"Version {__version__}. From the environment and .env; secrets say only that they are set. "
     "A change takes effect at the next start."
 )
 known = readable.settings(variables(view.settings))
