@@ -20,7 +20,8 @@ BATCH = 100
 BIG = {"conversations", "customers", "bookings", "leads", "rejected_records", "import_logs"}
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
-# 50 clinics, 5 automations, a booking for every fifth conversation, a lead for every second.
+# 50 clinics, 5 automations, a booking for every fifth conversation, a lead for every second. Rows are as
+# wide as real ones: beside narrow ones an index is not worth its while.
 FILL = """
     INSERT INTO clients (name, name_key) SELECT 'Clinic ' || n, 'clinic ' || n FROM generate_series(1, 50) n;
     INSERT INTO locations (client_id, name) SELECT id, name FROM clients;
@@ -30,9 +31,11 @@ FILL = """
     INSERT INTO import_logs (trigger, triggered_by, mode, status, started_at, completed_at, watermark)
     SELECT 'manual', 'cli:test', 'full', 'succeeded', now(), now(), now() FROM generate_series(1, :rows / 10);
     INSERT INTO conversations (external_id, client_id, location_id, automation_id, customer_id, occurred_at,
-        date_status, local_date, local_hour, engaged, lead_created, booked, first_import_id, last_import_id)
+        date_status, local_date, local_hour, engaged, lead_created, booked,
+        contact_name, contact_email, contact_phone, first_import_id, last_import_id)
     SELECT 'rec' || n, l.client_id, l.id, a.id, u.id, timestamptz '2025-01-01' + n * interval '20 minutes',
-           'read', date '2025-01-01' + n / 72, n % 24, n % 3 = 0, n % 2 = 0, n % 5 = 0, i.id, i.id
+           'read', date '2025-01-01' + n / 72, n % 24, n % 3 = 0, n % 2 = 0, n % 5 = 0,
+           'First Last ' || n, 'first.last' || n || '@example.com', '(555) 555-0100', i.id, i.id
     FROM generate_series(1, :rows) n
     JOIN locations l ON l.name = 'Clinic ' || (n % 50 + 1)
     JOIN automations a ON a.name = 'Bot ' || (n % 5 + 1)

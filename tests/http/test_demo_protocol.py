@@ -21,6 +21,7 @@ from core.demo import DEMO_BASE_ID, DEMO_TABLE_NAME, DEMO_TOKEN
 from core.demo.protocol import Protocol, Request, Response
 from core.demo.server import DemoServer, demo_server
 from core.demo.table import Table
+from core.records import Column
 from tests.support.standin import conversations
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -166,10 +167,9 @@ def test_fields_by_id(demo: ApiTable) -> None:
 
 
 def test_schema_and_identity(demo: ApiTable) -> None:
-    """The schema names the ten columns and the views; whoami tells the token's scopes."""
+    """The schema names every column and the views; whoami tells the token's scopes."""
     schema = demo.schema()
-    assert [known.name for known in schema.fields][:2] == ["Clinic", "User ID"]
-    assert len(schema.fields) == 10
+    assert [known.name for known in schema.fields] == [column.value for column in Column]
     assert schema.primary_field_id == schema.fields[0].id
     assert [view.name for view in schema.views] == ["Grid view"]
     assert "data.records:read" in demo.api.whoami()["scopes"]
