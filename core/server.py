@@ -5,6 +5,7 @@ process. What keeps the server from starting becomes one clear line and an exit 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -21,7 +22,6 @@ from sqlalchemy import RowMapping
 from core import __version__, alerts, queries, settings
 from core import log as logs
 from core.errors import ProductError, SettingsError, UsageError
-from core.garbage import Settling
 from core.log import Log
 from core.service import Service, set_current
 from core.settings import Settings
@@ -57,11 +57,12 @@ def lifespan(address: Callable[[], Address]) -> Callable[[object], AbstractAsync
         service = await asyncio.to_thread(_open_or_exit, address(), leaving)
         try:
             set_current(service)
-            with Settling():
-                threading.Thread(
-                    target=_announce, args=(service, address()), name="announce", daemon=True
-                ).start()
-                yield
+            gc.collect()
+            gc.freeze()  # what is loaded by now never goes, and no collection need look at it
+            threading.Thread(
+                target=_announce, args=(service, address()), name="announce", daemon=True
+            ).start()
+            yield
         finally:
             leaving.reached()
             set_current(None)
