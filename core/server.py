@@ -23,6 +23,7 @@ from core import __version__, alerts, queries, settings
 from core import log as logs
 from core.errors import ProductError, SettingsError, UsageError
 from core.log import Log
+from core.nodelay import send_at_once
 from core.service import Service, set_current
 from core.settings import Settings
 
@@ -57,6 +58,7 @@ def lifespan(address: Callable[[], Address]) -> Callable[[object], AbstractAsync
         service = await asyncio.to_thread(_open_or_exit, address(), leaving)
         try:
             set_current(service)
+            send_at_once(address().port)
             gc.collect()
             gc.freeze()  # what is loaded by now never goes, and no collection need look at it
             threading.Thread(

@@ -5,7 +5,6 @@ the pages send to a browser, with the files that they offer (spec, sections 8 an
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import pytest
 
 from core.api import OPERATIONS
 from core.settings import ROOT
+from tests.support.commands import bare
 from tests.support.postgres import Postgres
 from tests.support.server import environment, running_server
 from tests.support.standin import START, StandIn, conversations, is_page, typed, with_records
@@ -100,7 +100,7 @@ class World:
         done = subprocess.run(
             [sys.executable, "-m", "core", *words],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **variables},
+            env={**bare(), **variables},
             capture_output=True,
             check=False,
         )

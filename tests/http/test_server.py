@@ -19,6 +19,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.sync.client import ClientConnection, connect
 
 from core.settings import ROOT
+from tests.support.commands import bare
 from tests.support.comparison import differences
 from tests.support.services import settings_for
 from tests.support.standin import StandIn, conversations, is_page, silence
@@ -102,7 +103,7 @@ class Server:
 def serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
     """A server with these variables; killed at the end if it still runs."""
     port = free_port()
-    environ = {"PATH": os.environ["PATH"], "LOG_DIR": str(folder / "logs"), "DATA_DIR": str(folder / "data")}
+    environ = {**bare(), "LOG_DIR": str(folder / "logs"), "DATA_DIR": str(folder / "data")}
     # Later options win: a test may bind elsewhere.
     command = ["run", str(ROOT / "dashboard.py"), "--server.port", str(port), *options]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:

@@ -24,6 +24,13 @@ SECONDS = 60.0
 SECRET = "SECRET"  # noqa: S105 (part of every secret that a test makes up, so that it is found wherever it leaks)
 
 
+def bare() -> dict[str, str]:
+    """An environment of programs alone; where coverage is measured, of processes of their own too."""
+    return {
+        name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """How a command ended and what it wrote."""
@@ -56,7 +63,7 @@ class House:
 
     def begin(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         """Start `python -m core` with these words; hand it to `end`."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), **self.set, **variables}
+        environment = {**bare(), "HOME": str(self.root), **self.set, **variables}
         process = subprocess.Popen(
             [sys.executable, "-m", "core", *words],
             cwd=self.root,
