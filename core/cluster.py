@@ -134,8 +134,6 @@ class Cluster:
 
     def _initialise(self, account: Account) -> None:
         """Make the cluster beside its place and move it there whole: what was interrupted never counts."""
-        for unfinished in self._places.root.glob("initdb-*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix="initdb-", dir=self._places.root))
         os.chown(fresh, account.uid, account.gid)
         if self._run(account, "initdb", *INITDB_OPTIONS, f"--pgdata={fresh}") is not None:
@@ -163,7 +161,10 @@ class Cluster:
         """Remove a dead server's lock files: their process id may be another's by now, or a zombie's.
 
         What they protect is protected still: PostgreSQL itself looks for processes attached to its memory.
+        Data whose making was killed go too, at the next start where an `initdb` outlived its program.
         """
+        for unfinished in self._places.root.glob("initdb-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         self._places.pid_file.unlink(missing_ok=True)
         for name in (SOCKET_FILE, f"{SOCKET_FILE}.lock"):
             (self._places.socket_folder / name).unlink(missing_ok=True)
