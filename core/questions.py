@@ -1,5 +1,6 @@
 """What pages ask: figures are remembered until an import changes data, all else is asked anew."""
 
+import logging
 import pickle
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -9,6 +10,9 @@ import streamlit as st
 from sqlalchemy import Connection
 
 from core import reports, service, visit
+
+# Loaded before the server runs, for the first visitor's sake; Streamlit warns of what is then meant.
+logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
 
 P = ParamSpec("P")
 T = TypeVar("T")
