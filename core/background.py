@@ -3,16 +3,14 @@
 import threading
 from collections.abc import Callable
 
-from core.clock import Clock
 from core.control import Control
-from core.errors import ImportRunningError, StoppingError
+from core.errors import StoppingError
 from core.importer import Import, Order
 
 # An import that is asked to stop ends within its current batch; its row is told at the next start otherwise.
 STOP_SECONDS = 4.0
-# Between two imports the lock is free a moment after the row has ended, and held a moment before it is made.
-HANDOVER_SECONDS = 2.0
-HANDOVER_PAUSE_SECONDS = 0.05
+# One that is just beginning is waited for, so that it can be asked at all.
+BEGINNING_SECONDS = 2.0
 
 
 class Background:
@@ -23,7 +21,6 @@ class Background:
         begin: Callable[[Order, Control], Import],
         over: Callable[[], None],
         closing: threading.Event,
-        clock: Clock,
     ) -> None:
         """`begin` takes the lock and makes the run's row, `over` follows each import's end.
 
@@ -32,7 +29,6 @@ class Background:
         self._begin = begin
         self._over = over
         self._closing = closing
-        self._clock = clock
         self._lock = threading.Lock()
         self._running: tuple[Control, threading.Thread] | None = None
 
@@ -47,7 +43,7 @@ class Background:
         with self._lock:
             if self._closing.is_set():
                 raise StoppingError
-            run = self._begin_after_handover(order, control)
+            run = self._begin(order, control)
             thread = threading.Thread(
                 target=self._run_and_tell, args=(run,), name=f"import-{run.import_id}", daemon=True
             )
@@ -57,24 +53,12 @@ class Background:
 
     def interrupt(self) -> None:
         """End this process's own import, as interrupted, and wait until its row says so."""
-        if self._lock.acquire(timeout=HANDOVER_SECONDS):  # one that is just beginning becomes known first
+        if self._lock.acquire(timeout=BEGINNING_SECONDS):
             self._lock.release()
         if self._running is not None:
             control, thread = self._running
             control.interrupt()
             thread.join(STOP_SECONDS)
-
-    def _begin_after_handover(self, order: Order, control: Control) -> Import:
-        """Begin, trying again while the lock is held by nobody whose row says so: it is changing hands."""
-        until = self._clock.monotonic() + HANDOVER_SECONDS
-        while True:
-            try:
-                return self._begin(order, control)
-            except ImportRunningError as error:
-                if error.import_id is not None or self._clock.monotonic() > until:
-                    raise
-            if self._closing.wait(HANDOVER_PAUSE_SECONDS):
-                raise StoppingError
 
     def _run_and_tell(self, run: Import) -> None:
         run.run()

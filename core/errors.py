@@ -66,7 +66,7 @@ class StoppingError(ProductError):
 
     def __init__(self) -> None:
         """There is but one thing to say."""
-        super().__init__("The server is being stopped.")
+        super().__init__("Nothing was begun: this process is being stopped.")
 
 
 class NothingImportedError(ProductError):

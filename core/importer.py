@@ -20,7 +20,14 @@ from core.batches import Batches
 from core.clock import Clock
 from core.control import Control, EndingError
 from core.database import explanation
-from core.errors import LostRunError, ProductError, SlotLostError, SourceMismatchError
+from core.errors import (
+    ImportRunningError,
+    LostRunError,
+    ProductError,
+    SlotLostError,
+    SourceMismatchError,
+    StoppingError,
+)
 from core.fingerprint import changed, fingerprint
 from core.hold import PATIENCE_SECONDS, Hold
 from core.listings import Listing, Source
@@ -39,6 +46,9 @@ REFRESH_SECONDS = 1.0
 MASS_DELETION_ROWS = 10
 # So many record ids are held at once; each is asked for by id in a page of a hundred.
 PORTION = 5000
+# Between two imports the lock is held a moment after the row has ended, and free a moment before one is made.
+HANDOVER_TRIES = 40
+HANDOVER_PAUSE_SECONDS = 0.05
 
 log = Log("import")
 T = TypeVar("T")
@@ -127,13 +137,17 @@ class Import:
             ImportRunningError: another import holds the lock.
             SourceMismatchError: the database holds another source; nothing was written.
             SlotLostError: the order's slot was told as missed; nothing was written.
+            StoppingError: somebody stopped it before it could begin.
             DatabaseError: PostgreSQL refuses or cannot be reached.
         """
         try:
-            self._hold.take(self._make_row)
+            self._take_over()
         except DBAPIError as error:
             self._let_go()
             raise explanation(error, self._plant.conninfo) from error
+        except EndingError as ending:
+            self._let_go()
+            raise StoppingError from ending
         except BaseException:
             self._let_go()
             raise
@@ -153,6 +167,18 @@ class Import:
             trigger=self._order.trigger.value,
         )
         return self.import_id
+
+    def _take_over(self) -> None:
+        """Take the lock, trying again while it is held and nobody's row says so: it is changing hands."""
+        for tries_left in reversed(range(HANDOVER_TRIES)):
+            try:
+                self._hold.take(self._make_row)
+            except ImportRunningError as error:
+                if error.import_id is not None or not tries_left:
+                    raise
+                self._control.pause(HANDOVER_PAUSE_SECONDS)
+            else:
+                return
 
     def progress(self) -> dict[str, object]:
         """How far this run is (spec, section 3); may be asked from any thread."""

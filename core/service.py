@@ -54,7 +54,7 @@ class Service:
         self._pacer = Pacer(self._origin.requests_per_second, settings.airtable_penalty_seconds, clock)
         self._timetable = Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
         self._watch = Watch(self, settings, self._timetable, clock)
-        self._background = Background(self.begin_import, self.check_alerts, self._closing, clock)
+        self._background = Background(self.begin_import, self.check_alerts, self._closing)
         self._scheduler: Scheduler | None = None
         self._startup: StartupImport | None = None
         self.people = People(settings, clock)

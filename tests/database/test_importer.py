@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,8 @@ import psycopg
 import pytest
 
 from core.control import Control
-from core.errors import ImportRunningError, SourceMismatchError
+from core.database import IMPORT_LOCK, OWNER
+from core.errors import ImportRunningError, SourceMismatchError, StoppingError
 from core.importer import Import, Order
 from core.records import Column
 from core.rules import Ruleset
@@ -32,6 +34,14 @@ def standin() -> Iterator[StandIn]:
     """An Airtable with 250 plain conversations."""
     with StandIn(conversations(250)) as running:
         yield running
+
+
+@contextmanager
+def holding_the_lock(url: str) -> Iterator[psycopg.Connection]:
+    """Somebody's connection that holds the import's lock, with no row that says so."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [OWNER, IMPORT_LOCK])
+        yield connection
 
 
 def row_versions(product: Importing) -> dict[str, list[dict[str, Any]]]:
@@ -304,6 +314,31 @@ def test_one_at_a_time(product: Importing) -> None:
     assert refused.value.import_id == import_id
     assert first.run().status is Status.SUCCEEDED
     assert len(product.rows("SELECT * FROM import_logs")) == 1
+
+
+def test_a_lock_that_is_changing_hands_is_waited_for(product: Importing) -> None:
+    """Between a row's end and its lock's end an import may be begun: it is, a moment later."""
+    with holding_the_lock(product.url) as holder:
+        letting_go = threading.Timer(0.2, holder.execute, ["SELECT pg_advisory_unlock_all()"])
+        letting_go.start()
+        assert product.full().status is Status.SUCCEEDED
+        letting_go.join()
+
+
+def test_a_lock_that_nobody_lets_go_is_not_waited_for_long(product: Importing) -> None:
+    """Whoever holds it without a row to say so: after a moment the import is refused, and nothing written."""
+    with holding_the_lock(product.url), pytest.raises(ImportRunningError, match="Another import is running"):
+        product.full()
+    assert product.rows("SELECT * FROM import_logs") == []
+
+
+def test_an_import_that_waits_to_begin_can_be_stopped(product: Importing) -> None:
+    """It then never begins."""
+    control = Control()
+    control.interrupt()
+    with holding_the_lock(product.url), pytest.raises(StoppingError):
+        product.run(Mode.FULL, control)
+    assert product.rows("SELECT * FROM import_logs") == []
 
 
 def test_another_source_is_refused_before_anything_is_written(product: Importing) -> None:

@@ -12,7 +12,7 @@ from core.errors import ImportRunningError, StoppingError
 from core.importer import Order
 from core.runs import Mode, Trigger
 from core.service import Service
-from tests.support.services import ended, service_on
+from tests.support.services import service_on
 from tests.support.standin import StandIn, conversations, unauthorized
 
 INSERT = """
@@ -142,17 +142,6 @@ def test_a_run_without_its_lock_is_dead_when_seen_twice(service: Service) -> Non
     assert shown(service) == [("cli:ann", "running")]
     service.look_after()
     assert shown(service) == [("cli:ann", "interrupted")]
-
-
-def test_a_lock_that_is_changing_hands_is_waited_for(service: Service) -> None:
-    """Between a row's end and its lock's end an import may be begun: it is, a moment later."""
-    with psycopg.connect(service.conninfo, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s, %s)", [OWNER, IMPORT_LOCK])
-        letting_go = threading.Timer(0.2, connection.execute, ["SELECT pg_advisory_unlock_all()"])
-        letting_go.start()
-        import_id = service.start_import(Order(Mode.FULL, Trigger.MANUAL, "api"))
-        letting_go.join()
-    assert ended(service, import_id) == "succeeded"
 
 
 def test_a_process_that_is_being_stopped_begins_nothing(service: Service) -> None:
