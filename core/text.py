@@ -41,8 +41,8 @@ def first(cell: object) -> str | None:
 def storable(value: object) -> object:
     """Any JSON as PostgreSQL's `jsonb` takes it and any JSON reader after it.
 
-    Text and keys are cleaned; NaN, infinities and integers beyond 64 bits become text, and so does what is
-    nested deeper than 20 levels.
+    Text and keys are cleaned; NaN, infinities and whole numbers beyond 64 bits become text, and so does what
+    is nested deeper than 20 levels.
     """
     return _storable(value, _DEEPEST)
 
@@ -97,6 +97,7 @@ def _container(value: dict[object, object] | list[object], levels: int) -> objec
 def _storable_number(value: float) -> object:
     if isinstance(value, int):
         return value if -_LARGEST <= value < _LARGEST else _number(value) or "(number too long to write)"
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    # `jsonb` would show a large one as the shortest digits that mean it, which is another whole number.
+    return _storable_number(int(value)) if value.is_integer() else value

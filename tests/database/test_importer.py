@@ -220,7 +220,7 @@ def test_rejections_open_change_and_close(product: Importing, standin: StandIn) 
     """One open row a record; an unchanged rejection writes nothing; it closes and is erased when mended."""
     product.full()
     record = standin.table.records()[0]
-    standin.table.update(record.id, {"Clinic": None}, at=standin.advance(60))
+    standin.table.update(record.id, {"Clinic": None, "Phone": [2.0**62, 0.1]}, at=standin.advance(60))
     first = product.incremental()
     assert counters(product.row(first.import_id)) == {"processed": 1, "rejected": 1}
     assert differences(standin.table, product.url) == []
