@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+import orjson
 import psycopg
 from alembic import command
 from alembic.config import Config
@@ -154,6 +155,11 @@ def migrate(conninfo: str, revision: str = "head") -> None:
                 command.upgrade(config, revision)
     finally:
         made.dispose()
+
+
+def as_json(value: object) -> str:
+    """Lists and dicts of text, numbers and moments as the JSON that a statement unpacks."""
+    return orjson.dumps(value).decode()
 
 
 def sqlstate(error: BaseException) -> str | None:

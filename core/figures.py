@@ -6,17 +6,15 @@ They read the columns of the covering index alone; clinics are filtered by their
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, RowMapping, TextClause, text
+from sqlalchemy import Connection, TextClause, text
 
-from core import queries, reports
+from core import queries
 from core.periods import ALL_TIME, Period, Unit, bucket, buckets
 from core.queries import Totals
-from core.reports import HEARTBEAT_SECONDS, StatusReport
-from core.settings import Settings
 
 COUNTS = ("conversations", "engaged", "leads", "bookings")
 CLINICS_IN_MULTIPLES = 12
@@ -205,11 +203,6 @@ READ_COURSE = text("""
 READ_CLINIC_NAMES = text("SELECT name, id FROM clients ORDER BY name_key")
 READ_AUTOMATION_NAMES = text("SELECT name, id FROM automations ORDER BY name_key")
 
-# Batches are numbered in their own transaction, so figures that are read while an import runs grow too.
-READ_VERSION = text("""
-    SELECT id, batches FROM import_logs WHERE changed_data ORDER BY id DESC LIMIT 1
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -231,39 +224,6 @@ class Filters:
             "client": self.client,
             "automation": self.automation,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand now: what the status line and the live panels show."""
-
-    report: StatusReport
-    running: RowMapping | None
-    last_ended: RowMapping | None
-    last_success: RowMapping | None
-    beat: RowMapping
-    version: str
-    """Changes with every batch that may have changed a figure, and with every import that ends."""
-
-    @property
-    def as_of(self) -> datetime | None:
-        """What the data are as of: the watermark of the newest succeeded import (spec, section 3)."""
-        moment: datetime | None = self.last_success["watermark"] if self.last_success else None
-        return moment
-
-
-def standing(connection: Connection, settings: Settings, now: datetime) -> Standing:
-    """How things stand."""
-    newest, ended = connection.execute(READ_VERSION).first(), queries.last_ended(connection)
-    changed = f"{newest.id}.{newest.batches}" if newest else "0"
-    return Standing(
-        report=reports.status(connection, settings, now),
-        running=queries.running(connection),
-        last_ended=ended,
-        last_success=queries.last_completed(connection),
-        beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
-        version=f"{changed}.{ended['id'] if ended else 0}",
-    )
 
 
 def totals(connection: Connection, filters: Filters) -> Totals:

@@ -6,9 +6,9 @@ import streamlit as st
 
 from core import actions, live, service, sidebar, statusline, visit
 from core.errors import DatabaseError
-from core.figures import Standing
 from core.links import PAGES
 from core.settings import ROOT
+from core.standing import Standing
 from core.visit import View
 
 TITLE = "JointChiro Data Dashboard"

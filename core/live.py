@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import visit
 from core.errors import DatabaseError
-from core.figures import Standing
+from core.standing import Standing
 
 # How often live parts ask (seconds): while an import runs, otherwise, and while the database is down.
 BUSY, IDLE, DOWN = 1.0, 10.0, 2.0

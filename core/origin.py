@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from core.demo import DEMO_BASE_ID, DEMO_TABLE_NAME, DEMO_TOKEN
-from core.demo.server import DemoServer, demo_server
 from core.listings import Source
 from core.records import Column
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.demo.server import DemoServer
 
 # The demo's server is our own and has no limit; its pages come as fast as they can be read.
 DEMO_REQUESTS_PER_SECOND = 1000.0
@@ -46,6 +49,8 @@ class Origin:
             self._demo = None
 
     def _demo_source(self) -> Source:
+        from core.demo.server import demo_server  # noqa: PLC0415 (a tenth of a command's start, for the demo alone)
+
         self._demo = demo_server(self._now)
         columns = {column: column.value for column in Column}
         return Source(self._demo.start(), DEMO_BASE_ID, DEMO_TABLE_NAME, None, columns, DEMO_TOKEN)

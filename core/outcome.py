@@ -6,9 +6,9 @@ from typing import Any, cast
 import streamlit as st
 
 from core import readable, visit, words
-from core.figures import Standing
 from core.links import link
 from core.palette import RESULTS
+from core.standing import Standing
 
 # Results that need nobody's eye.
 WELL = frozenset({"succeeded", "cancelled", "running"})

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from core import words
-from core.figures import Standing
 from core.names import (
     COUNT_NAMES,
     COUNTERS,
@@ -31,6 +30,7 @@ from core.records import Column
 from core.reports import HealthReport, Validation
 from core.settings import column_variable
 from core.silence import quiet_days, silent
+from core.standing import Standing
 
 CHANGE, COURSE = "Change (%)", "Course"
 WELL, UNWELL = ":material/check_circle:", ":material/error:"

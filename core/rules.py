@@ -54,7 +54,7 @@ def decide(raw: object, ruleset: Ruleset) -> Decision:
     record = _well_formed(raw, ruleset.timezone)
     if record is None:
         return Rejection(_external_id(raw), Reason.MALFORMED_RECORD, _kept_cells(raw, ruleset))
-    texts = {column: _READERS[column](record.cells.get(name)) for column, name in ruleset.columns.items()}
+    texts = _texts(record.cells, ruleset)
     fault = _fault(texts)
     if fault is not None:
         return Rejection(record.external_id, fault, _kept_cells(raw, ruleset))
@@ -76,9 +76,8 @@ _READERS: Mapping[Column, Callable[[object], str | None]] = MappingProxyType(
     dict.fromkeys(Column, text.whole) | {Column.CLINIC: _name, Column.AUTOMATION: _name}
 )
 
-_BOUNDED = (Column.CLINIC, Column.AUTOMATION, Column.USER_ID)
-
 _Texts = Mapping[Column, str | None]
+"""What the cells read as; a cell that is not there is absent."""
 
 
 class _Record(NamedTuple):
@@ -126,13 +125,22 @@ def _kept_cells(raw: object, ruleset: Ruleset) -> dict[str, object]:
     return {text.clean(name): text.storable(cells[name]) for name in names}
 
 
+def _texts(cells: Mapping[str, object], ruleset: Ruleset) -> _Texts:
+    return {
+        column: _READERS[column](cell)
+        for column, name in ruleset.columns.items()
+        if (cell := cells.get(name)) is not None
+    }
+
+
 def _fault(texts: _Texts) -> Reason | None:
     """The first reason for which these texts cannot become a row."""
-    if not texts.get(Column.CLINIC):
+    clinic, user_id = texts.get(Column.CLINIC), texts.get(Column.USER_ID)
+    if not clinic:
         return Reason.MISSING_CLINIC
-    if not texts.get(Column.USER_ID):
+    if not user_id:
         return Reason.MISSING_USER_ID
-    longest = max(len(texts.get(column) or "") for column in _BOUNDED)
+    longest = max(len(clinic), len(user_id), len(texts.get(Column.AUTOMATION) or ""))
     return Reason.TOO_LONG if longest > _LONGEST_NAME else None
 
 

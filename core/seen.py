@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, text
 
+from core.database import as_json
 from core.records import Outcome
 
 CREATE = text("""
@@ -95,7 +96,7 @@ class Seen:
 
     def committed(self, outcomes: Mapping[str, Outcome]) -> None:
         """The batch's transaction is committed: keep its records beyond the connection too."""
-        self._spool.write(json.dumps(outcomes) + "\n")
+        self._spool.write(as_json(outcomes) + "\n")
 
     def counts(self, connection: Connection) -> dict[Outcome, int]:
         """How many records became what."""
@@ -137,5 +138,5 @@ def combined(before: Outcome | None, now: Outcome) -> Outcome:
 def _put(connection: Connection, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     if not outcomes:
         return {}
-    before = connection.execute(PUT, {"outcomes": json.dumps(outcomes)}).all()
+    before = connection.execute(PUT, {"outcomes": as_json(outcomes)}).all()
     return {row.external_id: Outcome(row.outcome) for row in before}

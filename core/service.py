@@ -10,14 +10,13 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
-from core import __version__, database, figures, queries, reports, runs, slots, store
+from core import __version__, database, queries, reports, runs, slots, standing, store
 from core.airtable import PATIENCE, Reader, ReadingState
 from core.background import Background
 from core.clock import Clock
 from core.control import Control
 from core.embedded import EmbeddedServer
 from core.errors import DatabaseError, NoImportRunningError, NothingImportedError, SourceMismatchError
-from core.figures import Standing
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
 from core.origin import Origin
@@ -29,6 +28,7 @@ from core.recent import Recent
 from core.rules import SEEDED_AUTOMATIONS, Ruleset, name_key
 from core.scheduler import Scheduler
 from core.settings import Settings
+from core.standing import Standing
 from core.startup import StartupImport
 from core.timetable import Timetable
 from core.watch import Watch
@@ -139,7 +139,7 @@ class Service:
         self.write(lambda connection: store.put_places(connection, {}, names))
 
     def _standing(self) -> Standing:
-        return self.ask(lambda connection: figures.standing(connection, self.settings, self.clock.now()))
+        return self.ask(lambda connection: standing.read(connection, self.settings, self.clock.now()))
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """Answer one question from the database.

@@ -5,9 +5,10 @@ from datetime import date
 import streamlit as st
 
 from core import figures, links, periods, questions, words
-from core.figures import Filters, Standing
+from core.figures import Filters
 from core.links import ALL_AUTOMATIONS, ALL_CLINICS
 from core.periods import Period
+from core.standing import Standing
 from core.visit import View
 
 CHOICES = "_choices"

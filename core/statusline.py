@@ -7,9 +7,9 @@ from typing import Any, cast
 import streamlit as st
 
 from core import outcome, visit, words
-from core.figures import Standing
 from core.freshness import Light, missed_slots, verdict
 from core.settings import Settings
+from core.standing import Standing
 from core.timetable import Timetable
 
 LIGHTS: Mapping[Light, tuple[str, str]] = {

@@ -4,7 +4,6 @@ Rows that did not change are not written: what is stored is read first and compa
 UPDATE` on unchanged rows would write, lock each row and burn an id each.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy import Row as RowType
 
-from core.database import DIMENSION_LOCK, lock_for_transaction
+from core.database import DIMENSION_LOCK, as_json, lock_for_transaction
 from core.records import Outcome, Rejection, Row
 
 # What a conversation's own row holds beside its keys: column and SQL type.
@@ -294,7 +293,7 @@ def read_stored(connection: Connection, ids: Collection[str]) -> dict[str, Store
     """What is stored of these records, by external id; only what is stored at all."""
     if not ids:
         return {}
-    found = connection.execute(READ_STORED, {"records": json.dumps(list(ids))}).all()
+    found = connection.execute(READ_STORED, {"records": as_json(list(ids))}).all()
     return {row.external_id: row for row in found}
 
 
@@ -356,7 +355,7 @@ def put_customers(connection: Connection, rows: Sequence[Row]) -> tuple[dict[str
     """
     if not rows:
         return {}, set()
-    found = connection.execute(PUT_CUSTOMERS, {"customers": json.dumps(latest_contacts(rows))}).all()
+    found = connection.execute(PUT_CUSTOMERS, {"customers": as_json(latest_contacts(rows))}).all()
     return {row.external_id: row.id for row in found}, {row.id for row in found if row.made}
 
 
@@ -448,9 +447,9 @@ class _Records:
             "location_id": location,
             "automation_id": self._places.automations[row.automation_key],
             "customer_id": self._customers[row.user_id],
-            "occurred_at": row.occurred_at.isoformat(),
+            "occurred_at": row.occurred_at,
             "date_status": row.date_status,
-            "local_date": row.local_date.isoformat(),
+            "local_date": row.local_date,
             "local_hour": row.local_hour,
             "engaged": row.engaged,
             "lead_created": row.lead_created,
@@ -470,11 +469,11 @@ def _insert(connection: Connection, rows: Sequence[Row], records: _Records, impo
             row,
             external_id=row.external_id,
             booking_text=row.booking_text,
-            booked_for=row.booked_for and row.booked_for.isoformat(),
+            booked_for=row.booked_for,
         )
         for row in rows
     ]
-    connection.execute(INSERT_CONVERSATIONS, {"rows": json.dumps(new), "import_id": import_id})
+    connection.execute(INSERT_CONVERSATIONS, {"rows": as_json(new), "import_id": import_id})
 
 
 def _update(
@@ -484,7 +483,7 @@ def _update(
     if not changed:
         return
     new = [records.of(row, id=held.id) for held, row in changed]
-    connection.execute(UPDATE_CONVERSATIONS, {"rows": json.dumps(new), "import_id": import_id})
+    connection.execute(UPDATE_CONVERSATIONS, {"rows": as_json(new), "import_id": import_id})
     booked = [
         (held.id, row)
         for held, row in changed
@@ -518,7 +517,7 @@ def _put_rejections(connection: Connection, change: Change, import_id: int, now:
                 "now": now,
                 "ids": [rejection.external_id for rejection in change.rejected],
                 "reasons": [rejection.reason for rejection in change.rejected],
-                "cells": [json.dumps(rejection.cells) for rejection in change.rejected],
+                "cells": [as_json(rejection.cells) for rejection in change.rejected],
             },
         )
     resolve_rejections(connection, change.resolved, now)

@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core import periods, service, words
-from core.figures import Filters, Standing
+from core.figures import Filters
 from core.people import Person
 from core.periods import Unit
 from core.settings import Settings
+from core.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

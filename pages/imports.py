@@ -7,11 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
-from core.figures import Standing
 from core.links import RUN, go, link
 from core.names import COUNTERS, JOBS, MODES, TRIGGERS
 from core.palette import RESULTS
 from core.questions import ask_now
+from core.standing import Standing
 
 RUNS, SLOTS, LINES = 500, 200, 200
 NO_RUN = "–"

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core import __version__, actions, grids, live, loglines, panels, questions, readable, visit, words
-from core.figures import Standing
 from core.settings import variables
+from core.standing import Standing
 
 ANY_LEVEL = "All levels"
 LINES = 500

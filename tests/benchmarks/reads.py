@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from core import __version__, figures, lookup, queries, reports, silence
+from core import __version__, figures, lookup, queries, reports, silence, standing
 from core.figures import COUNTS, Filters
 from core.periods import Unit
 from core.rules import SEEDED_AUTOMATIONS, name_key
@@ -128,7 +128,7 @@ def quality_reads(record: str, user: str) -> dict[str, Read]:
 def every_read(settings: Settings, now: datetime, known: Known) -> Mapping[str, Read]:
     """All of them, by their names and what is particular about their arguments."""
     return {
-        "figures.standing": partial(figures.standing, settings=settings, now=now),
+        "standing.read": partial(standing.read, settings=settings, now=now),
         "reports.health": partial(reports.health, settings=settings, now=now, version=__version__),
         **figure_reads(),
         **clinic_reads(known.clients),

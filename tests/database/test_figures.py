@@ -11,7 +11,7 @@ import pytest
 from psycopg.rows import dict_row
 from sqlalchemy import Connection, text
 
-from core import figures, queries, reports
+from core import figures, queries, reports, standing
 from core.database import engine
 from core.figures import COUNTS, Filters
 from core.importer import Order
@@ -326,7 +326,7 @@ def test_the_version_moves_with_every_batch(service: Service, url: str) -> None:
 
     def version() -> str:
         now = service.clock.now()
-        return service.ask(lambda connection: figures.standing(connection, service.settings, now)).version
+        return service.ask(lambda connection: standing.read(connection, service.settings, now)).version
 
     before = version()
     with psycopg.connect(url) as connection:

@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     (
         "settings and pure rules; places and programs of the embedded PostgreSQL",
         """
-        axes listings lookup masking names pacer places programs recent rules seen settings validation
+        axes listings lookup masking names pacer places programs recent rules settings validation
         words
         """,
     ),
@@ -31,12 +31,15 @@ FLOORS: tuple[tuple[str, str], ...] = (
         "the doors to Airtable and PostgreSQL; whom the embedded one runs as",
         "account answers database fingerprint origin people samples timetable",
     ),
-    ("statements and pages of records; the embedded server", "airtable cluster queries runs slots store"),
+    (
+        "statements and pages of records; the embedded server",
+        "airtable cluster queries runs seen slots store",
+    ),
     (
         "what a run and a report are made of; the embedded server's users",
         "alerts charts control embedded freshness hold loglines progress reading reports",
     ),
-    ("what a run, a page and an answer are made of", "batches figures messages probe pulse watch"),
+    ("what a run, a page and an answer are made of", "batches figures messages probe pulse standing watch"),
     ("one import run; the API's document; frames in words", "importer openapi readable"),
     ("imports by themselves and in the background", "background scheduler startup"),
     ("the composition root", "service"),

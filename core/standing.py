@@ -1,0 +1,48 @@
+"""How things stand: what an import does, how the last ones ended, and which version the figures have."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, text
+
+from core import queries, reports
+from core.reports import HEARTBEAT_SECONDS, StatusReport
+from core.settings import Settings
+
+# Batches are numbered in their own transaction, so figures that are read while an import runs grow too.
+READ_VERSION = text("""
+    SELECT id, batches FROM import_logs WHERE changed_data ORDER BY id DESC LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand now: what the status line and the live panels show."""
+
+    report: StatusReport
+    running: RowMapping | None
+    last_ended: RowMapping | None
+    last_success: RowMapping | None
+    beat: RowMapping
+    version: str
+    """Changes with every batch that may have changed a figure, and with every import that ends."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """What the data are as of: the watermark of the newest succeeded import (spec, section 3)."""
+        moment: datetime | None = self.last_success["watermark"] if self.last_success else None
+        return moment
+
+
+def read(connection: Connection, settings: Settings, now: datetime) -> Standing:
+    """How things stand."""
+    newest, ended = connection.execute(READ_VERSION).first(), queries.last_ended(connection)
+    changed = f"{newest.id}.{newest.batches}" if newest else "0"
+    return Standing(
+        report=reports.status(connection, settings, now),
+        running=queries.running(connection),
+        last_ended=ended,
+        last_success=queries.last_completed(connection),
+        beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
+        version=f"{changed}.{ended['id'] if ended else 0}",
+    )
