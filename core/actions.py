@@ -194,6 +194,7 @@ def connection_test() -> ConnectionReport | None:
 # What came of it
 
 
+@visit.while_served()
 def _act(action: Callable[[str], object], done: str) -> None:
     """Let an operator act, and tell at the top of the page what came of it."""
     who = visit.person()

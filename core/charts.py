@@ -166,7 +166,9 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
     ticks = list(range(0, 24, 6))
     figure.update_xaxes(range=[-0.5, 23.5], tickvals=ticks, ticktext=[f"{hour:02d}:00" for hour in ticks])
     days = list(range(len(WEEKDAYS)))
-    figure.update_yaxes(range=[6.5, -0.5], tickvals=days, ticktext=list(WEEKDAYS), showgrid=False)
+    figure.update_yaxes(
+        range=[6.5, -0.5], tickvals=days, ticktext=list(WEEKDAYS), showgrid=False, zeroline=False
+    )
     return figure
 
 
@@ -243,7 +245,9 @@ def timeline(runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, zone: ZoneI
     figure = _figure(traces, height=240)
     figure.update_layout(legend=_LEGEND, showlegend=True)
     figure.update_xaxes(axes.moments([moment for trace in traces for moment in trace.x]))
-    figure.update_yaxes(rangemode="tozero", ticksuffix=" s")
+    top = max((mark for trace in traces for mark in trace.y), default=0.0)
+    brief: dict[str, Any] = {"range": [0, 1]} if top < 1 else {}
+    figure.update_yaxes(rangemode="tozero", ticksuffix=" s", **brief)
     return figure
 
 

@@ -36,10 +36,16 @@ def unfilled(view: View) -> bool:
     elif ended is not None:
         st.info("The table in Airtable holds no conversations.", icon=":material/info:")
     else:
-        st.info("Nothing is imported yet. *Import everything* begins.", icon=":material/info:")
+        st.info(never_imported(view), icon=":material/info:")
         if view.page not in WITH_BUTTONS:
             link("imports", "Go to Imports", ":material/arrow_forward:")
     return True
+
+
+def never_imported(view: View) -> str:
+    """That there was no import yet, and how the first one begins."""
+    begins = "*Import changes* begins; the first time it" if view.person.may_press else "The first import"
+    return f"Nothing is imported yet. {begins} reads everything."
 
 
 def _show_all_rejected(count: int) -> None:

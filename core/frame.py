@@ -28,6 +28,7 @@ def pages() -> list[Any]:
     ]
 
 
+@visit.while_served()
 def around(page: Any) -> None:  # noqa: ANN401 (Streamlit does not name the class that it returns)
     """Status line and filters around one page; a database that is down is what the page then shows."""
     actions.close_contact()

@@ -1,6 +1,7 @@
 """Tables of a page: drawn, saved as CSV, and with rows that open what they stand for."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -8,9 +9,17 @@ import streamlit as st
 
 from core import export, readable, visit, words
 from core.links import RECORD, go
+from core.names import RECORD_NAMES
 
 # How many records a table shows at first, by how much more at a press, and at most: a browser holds no more.
 ROWS_SHOWN, TIMES_MORE, MOST_ROWS = 500, 10, 50_000
+MOMENT_WIDTH = 165  # pixels
+
+# Wide enough for a moment: widths are guessed from the first rows, where these may be empty.
+_MOMENTS: Mapping[str, Any] = {
+    RECORD_NAMES[name]: st.column_config.TextColumn(width=MOMENT_WIDTH)
+    for name in ("booked_for", "resolved_at")
+}
 
 
 def draw(
@@ -30,6 +39,9 @@ def draw(
         for name in frame.columns
         if pd.api.types.is_numeric_dtype(frame[name]) and name != "Import"
     }
+    formats |= {name: kind for name, kind in _MOMENTS.items() if name in frame.columns}
+    days = [name for name in frame.columns if len(frame) and isinstance(frame[name].iloc[0], date)]
+    formats |= {name: st.column_config.DateColumn(format="D MMM YYYY") for name in days}
     formats |= columns or {}
     return st.dataframe(
         frame, hide_index=True, alt=title, column_config=formats, placeholder=words.NOTHING, **options

@@ -16,6 +16,7 @@ def show(part: Callable[[Standing], None]) -> None:
     """A part of the page that refreshes alone; when an import begins or ends, the whole page does."""
     before = visit.view().standing
 
+    @visit.while_served()
     def refresh() -> None:
         if not visit.person().may_look:
             st.rerun()
@@ -39,6 +40,7 @@ def _mark(standing: Standing) -> tuple[object, ...]:
 def until_up() -> None:
     """Draw the page again as soon as the database answers."""
 
+    @visit.while_served()
     def retry() -> None:
         try:
             visit.standing()

@@ -3,13 +3,14 @@
 import json
 from collections import deque
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from core import words
+from core.names import REASONS
 
 FILE = "import-detailed.log"
 FILES = ("combined.log", "import.log", FILE, "scheduler.log", "error.log")
@@ -18,9 +19,13 @@ FARTHEST_BYTES = 2_000_000
 TOLD = frozenset({"time", "level", "topic", "event", "import_id"})
 
 
-def of_import(folder: Path, import_id: int, limit: int) -> list[dict[str, object]]:
-    """The last lines of an import in the current log file, oldest first; empty where it is not there."""
-    return read(folder, FILE, LEVELS, import_id, limit)
+def of_import(folder: Path, import_id: int, since: datetime, limit: int) -> list[dict[str, object]]:
+    """The last lines of an import in the current log file, oldest first; empty where it is not there.
+
+    What was written before `since` (its start) is another database's import of the same id: the demo's, say.
+    """
+    began = since.astimezone(UTC).isoformat(timespec="milliseconds")
+    return [line for line in read(folder, FILE, LEVELS, import_id, limit) if str(line.get("time")) >= began]
 
 
 def read(
@@ -49,7 +54,7 @@ def table(lines: list[dict[str, object]], zone: ZoneInfo, *, of_all: bool = Fals
                 "Level": line.get("level"),
                 "Event": str(line.get("event", "")).replace("_", " "),
                 "Details": ", ".join(
-                    f"{name.replace('_', ' ')}: {value}"
+                    f"{name.replace('_', ' ')}: {REASONS.get(str(value), value)}"
                     for name, value in line.items()
                     if name not in TOLD and value is not None
                 ),

@@ -58,7 +58,7 @@ def line(run: Mapping[str, Any]) -> None:
     when = words.soon(run["started_at"], visit.view().now, visit.view().zone)
     told = words.listed(
         (
-            f"**{run['id']}** {RESULTS[run['status']].label.lower()}",
+            f"**#{run['id']}** {RESULTS[run['status']].label.lower()}",
             when,
             words.counted(run["processed"], "record"),
             words.duration(took) if took is not None else "",
@@ -73,18 +73,24 @@ def share(standing: Standing) -> float:
     return known.fraction or 0.0 if known else 0.0
 
 
+def doing(standing: Standing) -> str:
+    """What a running import does just now."""
+    known = standing.report.progress
+    if known is None:
+        return "Starting"
+    until = words.soon(known.waiting_until, visit.now(), visit.view().zone) if known.waiting_until else ""
+    return words.listed((known.message.removesuffix("."), f"waiting until {until}" if until else ""))
+
+
 def progress(standing: Standing) -> str:
     """What a running import does, and how far it is."""
     known = standing.report.progress
     if known is None:
-        return "Starting."
+        return doing(standing)
     parts = [
-        known.message.removesuffix("."),
+        doing(standing),
         words.counted(known.records, "record"),
         f"{words.number(round(known.records_per_second))} a second" if known.records else "",
         f"about {words.duration(round(known.seconds_left))} left" if known.seconds_left else "",
-        f"waiting until {words.soon(known.waiting_until, visit.now(), visit.view().zone)}"
-        if known.waiting_until
-        else "",
     ]
     return words.listed(parts)

@@ -19,9 +19,9 @@ TABLE_WIDTH = 620  # pixels; less on a narrow screen
 
 
 def heading(title: str, about: str, compared: str = "") -> None:
-    """The page's title, the question that it answers, and what it shows."""
-    looked = visit.view()
-    told = f"Showing {words.listed(looked.filter_names)}." if looked.filter_names else ""
+    """The page's title, the question that it answers, and what else it shows."""
+    others = [name for name in visit.view().filter_names if words.plain(name) != title]
+    told = f"Showing {words.listed(others)}." if others else ""
     with st.container(gap=None):
         st.title(title, anchor=False)
         st.caption(" ".join(part for part in (about, told, compared) if part))

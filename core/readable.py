@@ -29,11 +29,13 @@ from core.rates import percent, rate
 from core.records import Column
 from core.reports import HealthReport, Validation
 from core.settings import column_variable
-from core.silence import quiet_days, silent
+from core.silence import Quiet, quiet_days, state
 from core.standing import Standing
 
+NONE_YET = "None yet"
 CHANGE, COURSE = "Change (%)", "Course"
-WELL, UNWELL = ":material/check_circle:", ":material/error:"
+# A space that does not break keeps an icon with its word on a narrow screen.
+WELL, UNWELL = ":material/check_circle:\N{NO-BREAK SPACE}", ":material/error:\N{NO-BREAK SPACE}"
 
 Told = Callable[[datetime | None], str]
 
@@ -83,7 +85,7 @@ def _courses(ids: pd.Series, course: pd.DataFrame) -> list[list[int]]:
 
 
 def silence(days: pd.DataFrame, newest: date | None) -> pd.DataFrame:
-    """Each clinic's newest day (`last`), the days since (`quiet`) and whether it fell silent (`silent`).
+    """Each clinic's newest day (`last`), the days since (`quiet`) and what that says (`state`).
 
     Silent ones first, of them those that fell silent last; then whoever is quiet longest.
     """
@@ -93,12 +95,13 @@ def silence(days: pd.DataFrame, newest: date | None) -> pd.DataFrame:
             "name": name,
             "last": max(own["day"]),
             "quiet": quiet_days(max(own["day"]), newest or max(own["day"])),
-            "silent": silent(list(own["day"]), newest or max(own["day"])),
+            "state": state(list(own["day"]), newest or max(own["day"])),
         }
         for (clinic, name), own in days.groupby(["id", "name"])
     ]
-    found.sort(key=lambda row: (not row["silent"], row["quiet"] if row["silent"] else -row["quiet"]))
-    return pd.DataFrame(found, columns=["id", "name", "last", "quiet", "silent"])
+    fallen = Quiet.SILENT
+    found.sort(key=lambda row: (row["state"] != fallen, row["quiet"] * (1 if row["state"] == fallen else -1)))
+    return pd.DataFrame(found, columns=["id", "name", "last", "quiet", "state"])
 
 
 def funnel(total: Totals) -> pd.DataFrame:
@@ -127,6 +130,7 @@ def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
         [
             {
                 "Total": COUNT_NAMES[metric.metric],
+                "Verdict": f"{WELL}As expected" if metric.ok else f"{UNWELL}Differs",
                 "Expected": words.number(metric.expected),
                 "Actual": words.number(metric.actual),
                 "Difference": words.signed(metric.difference),
@@ -134,7 +138,6 @@ def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
                 if metric.difference_percent is None
                 else f"{words.signed(metric.difference_percent, 2)} %",
                 "Of conversations": words.rate(metric.actual, actual.conversations, 2),
-                "Verdict": f"{WELL} As expected" if metric.ok else f"{UNWELL} Differs",
             }
             for metric in report.metrics
         ]
@@ -166,14 +169,12 @@ def runs(imports: Sequence[Mapping[str, Any]], told: Told) -> pd.DataFrame:
                 "Reads": MODES[row["mode"]],
                 "Started by": starter(row),
                 "Took": words.duration(seconds(row)),
-                "Records a second": pd.NA
-                if row["records_per_second"] is None
-                else round(row["records_per_second"]),
+                "Records/s": pd.NA if row["records_per_second"] is None else round(row["records_per_second"]),
                 **{shown: row[name] for name, shown in COUNTERS.items() if name not in RARE},
             }
             for row in imports
         ]
-    ).astype({"Records a second": "Int64"})
+    ).astype({"Records/s": "Int64"})
 
 
 def starter(row: Mapping[str, Any]) -> str:
@@ -266,13 +267,17 @@ def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:
         (
             "Last import",
             ended is None or ended["status"] == "succeeded",
-            RESULTS[ended["status"]].label if ended else "None yet",
+            RESULTS[ended["status"]].label if ended else NONE_YET,
             f"Import {ended['id']}, {told(ended['started_at'])}" if ended else words.NOTHING,
         ),
     ]
     return pd.DataFrame(
         [
-            {"Part": part, "State": f"{WELL if well else UNWELL} {state}", "More": more}
+            {
+                "Part": part,
+                "State": state if state == NONE_YET else f"{WELL if well else UNWELL}{state}",
+                "More": more,
+            }
             for part, well, state, more in rows_of
         ]
     )
@@ -300,9 +305,9 @@ def columns(named: Mapping[Column, str], report: ConnectionReport) -> pd.DataFra
             {
                 "Column": column.value,
                 "In Airtable": named.get(column, words.NOTHING),
-                "State": f"{UNWELL} Missing"
+                "State": f"{UNWELL}Missing"
                 if named.get(column) in missing
-                else f"{WELL} There"
+                else f"{WELL}There"
                 if column in named
                 else "Not asked for",
                 "Variable": column_variable(column),

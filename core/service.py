@@ -309,14 +309,18 @@ class Service:
 _current: list[Service] = []
 
 
+class NoServiceError(RuntimeError):
+    """No server runs in this process, or none any more."""
+
+
 def current() -> Service:
     """The server's one service.
 
     Raises:
-        RuntimeError: no server runs in this process.
+        NoServiceError: no server runs in this process, or none any more.
     """
     if not _current:
-        raise RuntimeError("There is no service: start the app with `make start`.")
+        raise NoServiceError("There is no service: start the app with `make start`.")
     return _current[0]
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import streamlit as st
 
 from core import outcome, visit, words
-from core.freshness import Light, missed_slots, verdict
+from core.freshness import Light, Verdict, missed_slots, verdict
 from core.settings import Settings
 from core.standing import Standing
 from core.timetable import Timetable
@@ -40,16 +40,18 @@ def _freshness_badge(standing: Standing, now: datetime) -> None:
     as_of = standing.as_of
     missed = missed_slots(as_of, now, _timetable(settings)) if as_of else 0
     ended = standing.last_ended["status"] if standing.last_ended else None
-    said = verdict(as_of, ended, missed)
+    # Whatever came before it: the first import is on its way.
+    unsettled = visit.view().unsettled
+    said = Verdict(Light.NONE, "First import") if unsettled else verdict(as_of, ended, missed)
     color, icon = LIGHTS[said.light]
-    st.badge("First import" if visit.view().unsettled else said.words, icon=icon, color=cast("Any", color))
+    st.badge(said.words, icon=icon, color=cast("Any", color))
     if as_of is not None:
-        told = words.moment(as_of, settings.timezone)
+        told = words.soon(as_of, now, settings.timezone)
         st.badge(
             f"Data as of {told}, {words.age((now - as_of).total_seconds())}",
             icon=":material/database:",
             color=cast("Any", color),
-            help="Everything that Airtable showed at this moment is in the figures.",
+            help=f"All that Airtable showed on {words.moment(as_of, settings.timezone)} is in the figures.",
         )
 
 

@@ -1,5 +1,7 @@
 """What one run of a page's script knows: who looks, through which filters, at data as of when."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
@@ -65,6 +67,15 @@ class View:
 
 
 VIEW = "_view"
+
+
+@contextmanager
+def while_served() -> Iterator[None]:
+    """What is still being drawn when the server stops ends quietly: the browser says that it is gone."""
+    try:
+        yield
+    except service.NoServiceError:
+        st.stop()
 
 
 def view() -> View:

@@ -85,13 +85,14 @@ def age(seconds: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """How long something took: `3.2 s`, `2 min 5 s`, `1 h 4 min`."""
+    """How long something took: `3.2 s`, `2 min 5 s`, `1 h 4 min`; a whole number stays one, `3 s`."""
     if seconds is None:
         return NOTHING
     if 0 < seconds < SHORTEST:
         return f"< {SHORTEST} s"
     if seconds < MINUTE:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 (tenths matter below)
+        tenths = seconds < 10 and isinstance(seconds, float)  # noqa: PLR2004 (from there on they say nothing)
+        return f"{seconds:.1f} s" if tenths else f"{seconds:.0f} s"
     whole = round(seconds)
     if whole < HOUR:
         return f"{whole // MINUTE} min {whole % MINUTE} s"

@@ -73,7 +73,7 @@ def everyone() -> None:
 
 def warn(quiet: pd.DataFrame) -> None:
     """Which clinics have fallen silent, by name where they are few."""
-    found = readable.rows(quiet[quiet["silent"]])
+    found = readable.rows(quiet[quiet["state"] == silence.Quiet.SILENT])
     if not found:
         return
     named = [f"{words.plain(row.name)} ({quiet_words(row.quiet)})" for row in found[:MOST_NAMED]]
@@ -88,15 +88,16 @@ def newest(quiet: pd.DataFrame) -> None:
     """Each clinic's newest conversation, silent ones first."""
     st.header("Newest conversation of each clinic", anchor=False)
     st.caption(
-        f"Silent: none for {silence.FEWEST_QUIET} days and longer than ever in the four weeks before, though "
-        "usually there are some on five days a week. Days are counted to the newest conversation of all."
+        f"Silent: none for {silence.FEWEST_QUIET} days and longer than ever in the {silence.WINDOW} days "
+        f"before, though on {silence.USUALLY_DAILY} of these there were some. Days are counted to the newest "
+        "conversation of all."
     )
     shown = pd.DataFrame(
         {
             "Clinic": quiet["name"],
             "Newest conversation": [words.day(day) for day in quiet["last"]],
             "Days without one": quiet["quiet"].astype(int),
-            "Silent": ["Yes" if silent else "No" for silent in quiet["silent"]],
+            "State": quiet["state"],
         }
     )
     grids.draw("Newest conversation of each clinic", shown)
@@ -128,7 +129,7 @@ def one(name: str) -> None:
 def warn_of_one() -> None:
     """Whether this clinic has fallen silent, and since when."""
     for row in readable.rows(silences()):
-        if row.silent:
+        if row.state == silence.Quiet.SILENT:
             st.warning(
                 f"Silent: the newest conversation was on {words.day(row.last)}, "
                 f"{quiet_words(row.quiet)} before the newest of all clinics.",

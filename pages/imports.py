@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
+from core.emptiness import never_imported
 from core.links import RUN, go, link
 from core.names import COUNTERS, JOBS, MODES, TRIGGERS
 from core.palette import RESULTS
@@ -34,24 +35,35 @@ def panel(standing: Standing) -> None:
         running, progress = standing.running, standing.report.progress
         if running is None:
             st.header("No import is running", anchor=False)
-            for run in ask_now(figures.runs, 1):
-                st.caption("The last one:")
-                outcome.line(run)
-                if run["status"] not in outcome.WELL and run["errors"]:
-                    st.markdown(words.plain(run["errors"][-1]["message"]))
+            last_one()
             return
         st.header(f"Import {running['id']} is running", anchor=False)
         st.caption(f"{MODES[running['mode']]}. Started by: {words.plain(readable.starter({**running}))}.")
-        st.progress(outcome.share(standing), text=outcome.progress(standing))
+        st.progress(outcome.share(standing), text=outcome.doing(standing))
         numbers = {
             "Records": words.number(progress.records if progress else 0),
             "Records a second": words.number(round(progress.records_per_second)) if progress else NO_RUN,
-            "Time left": words.duration(progress.seconds_left if progress else None),
+            "Time left": words.duration(round(progress.seconds_left))
+            if progress and progress.seconds_left
+            else NO_RUN,
         }
-        for column, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
-            column.metric(name, value)
+        with st.container(horizontal=True, gap="large"):
+            for name, value in numbers.items():
+                st.metric(name, value, width="content")
         if running["cancel_requested_by"]:
             st.caption(f"{words.plain(running['cancel_requested_by'])} asked it to stop.")
+
+
+def last_one() -> None:
+    """How the last import ended, or that there was none."""
+    runs = ask_now(figures.runs, 1)
+    if not runs:
+        st.caption(never_imported(view))
+        return
+    st.caption("The last one:")
+    outcome.line(runs[0])
+    if runs[0]["status"] not in outcome.WELL and runs[0]["errors"]:
+        st.markdown(words.plain(runs[0]["errors"][-1]["message"]))
 
 
 def schedule(standing: Standing) -> None:
@@ -102,7 +114,8 @@ def one(import_id: int) -> None:
     link("imports", "All imports", ":material/arrow_back:")
     run = ask_now(figures.run, import_id)
     if run is None:
-        st.warning(f"There is no import {import_id}.", icon=":material/search_off:")
+        st.title(f"Import {import_id}", anchor=False)
+        st.warning("There is no such import.", icon=":material/search_off:")
         return
     headline(run)
     if run["status"] == "running":
@@ -198,10 +211,10 @@ def details(run: Mapping[str, Any]) -> None:
         if run["rejected"] > len(rejected) and not more:
             st.caption("Records that an earlier import had rejected stand there, and in Data quality.")
         grids.records(title, rejected)
-    lines = loglines.of_import(view.settings.log_dir, run["id"], LINES)
+    lines = loglines.of_import(view.settings.log_dir, run["id"], run["started_at"], LINES)
     with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in outcome.WELL):
-        st.caption(f"The last {LINES} at most, from {loglines.FILE}.")
-        grids.draw("Log lines", loglines.table(lines, view.zone))
+        st.caption(f"Newest first, {LINES} at most, from {loglines.FILE}.")
+        grids.draw("Log lines", loglines.table(lines[::-1], view.zone))
 
 
 view = visit.view()
@@ -220,7 +233,6 @@ live.show(panels_of)
 runs = ask_now(figures.runs, RUNS)
 slots = ask_now(figures.slots, SLOTS)
 if not runs:
-    st.info("Nothing is imported yet.", icon=":material/info:")
     st.stop()
 
 panels.chart(

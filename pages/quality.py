@@ -46,7 +46,7 @@ def tell(wanted: str) -> None:
     """What is known of the records with this Airtable id or User ID, in a line each."""
     conversations, rejections = known(wanted)
     for row in rejections:
-        line(row["external_id"], rejected_words(row), ":material/block:")
+        line(row["external_id"], *rejected_words(row), ":material/block:")
     for row in conversations:
         line(row["external_id"], *conversation_words(row))
     if not conversations and not rejections:
@@ -61,34 +61,40 @@ def known(wanted: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     conversations = ask_now(lookup.conversations, wanted, MOST_FOUND)
     rejections = ask_now(lookup.rejections_of, wanted, column, MOST_FOUND)
     current = [row for row in rejections if row["resolved_at"] is None]
-    return conversations, current or ([] if conversations else rejections[:1])
+    refused = {row["external_id"] for row in current}
+    # What a rejected record was before says nothing beside why it was rejected.
+    shown = [row for row in conversations if row["external_id"] not in refused]
+    return shown, current or ([] if conversations else rejections[:1])
 
 
-def line(external_id: str, told: str, icon: str) -> None:
-    """One record in a line that leads to its own view."""
-    link("quality", f"**{words.plain(external_id)}** · {told}", icon, record=external_id)
+def line(external_id: str, state: str, more: str, icon: str) -> None:
+    """One record in a link to its own view, and what there is to know below: a link does not wrap."""
+    with st.container(gap=None):
+        link("quality", f"**{words.plain(external_id)}** · {state}", icon, record=external_id)
+        st.caption(more)
 
 
-def rejected_words(row: Mapping[str, Any]) -> str:
-    """Why a rejected record is not in."""
+def rejected_words(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Since when a rejected record is not in, and why."""
     if row["resolved_at"] is not None:
-        return f"Not in: it was rejected, and Airtable no longer has it ({view.told(row['resolved_at'])})."
-    return (
-        f"Not in, since import {row['import_id']}: {lower(REASONS[row['reason']])}. {MENDING[row['reason']]}"
-    )
+        return "Not in", f"It was rejected, and Airtable no longer has it ({view.told(row['resolved_at'])})."
+    return f"Not in, since import {row['import_id']}", f"{REASONS[row['reason']]}. {MENDING[row['reason']]}"
 
 
-def conversation_words(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Since when a conversation is in, with its icon."""
+def conversation_words(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Since when a conversation is in, where it counts, and its icon."""
     if row["deleted_at"] is not None:
-        told = f"Not in, since import {row['last_import_id']}: Airtable no longer has it, or it was rejected."
-        return told, ":material/delete:"
-    when = f"Counted on {words.day(row['local_date'])} for {words.plain(row['clinic'])}"
-    return f"In, since import {row['first_import_id']}. {when}.", ":material/check_circle:"
+        state = f"Not in, since import {row['last_import_id']}"
+        return state, "Airtable no longer has it, or it was rejected.", ":material/delete:"
+    counted = f"Counted on {words.day(row['local_date'])} for {words.plain(row['clinic'])}."
+    return f"In, since import {row['first_import_id']}", counted, ":material/check_circle:"
 
 
 def unknown(wanted: str) -> None:
     """No import has read such a record: what may be the reason."""
+    if view.standing.as_of is None:
+        st.warning("No import has succeeded yet.", icon=":material/search_off:")
+        return
     as_of = view.told(view.standing.as_of)
     where = "the demo's table" if settings.demo else f"the table {settings.airtable_table_name}"
     shown = f" and its view {settings.airtable_view}" if settings.airtable_view else ""
@@ -131,7 +137,7 @@ def one(external_id: str) -> None:
 
 def rejected(row: Mapping[str, Any], *, opened: bool) -> None:
     """Why a record is not in, with its cells."""
-    st.warning(rejected_words(row), icon=":material/block:")
+    st.warning(". ".join(rejected_words(row)), icon=":material/block:")
     link("imports", f"Import {row['import_id']}", ":material/sync:", run=str(row["import_id"]))
     cells = masking.cells(row["cells"], settings.columns, masked=not opened)
     frame = pd.DataFrame({"Cell": list(cells), "Holds": [words.plain(cell) for cell in cells.values()]})
@@ -140,10 +146,13 @@ def rejected(row: Mapping[str, Any], *, opened: bool) -> None:
 
 def conversation(row: Mapping[str, Any], *, opened: bool) -> None:
     """What a record became."""
-    told, icon = conversation_words(row)
-    (st.info if row["deleted_at"] else st.success)(told, icon=icon)
-    for name, label in (("first_import_id", "Came with"), ("last_import_id", "Last changed by")):
-        link("imports", f"{label} import {row[name]}", ":material/sync:", run=str(row[name]))
+    state, more, icon = conversation_words(row)
+    (st.info if row["deleted_at"] else st.success)(f"{state}. {more}", icon=icon)
+    came, changed = row["first_import_id"], row["last_import_id"]
+    alone = ", unchanged since" if came == changed else ""
+    link("imports", f"Came with import {came}{alone}", ":material/sync:", run=str(came))
+    if came != changed:
+        link("imports", f"Last changed by import {changed}", ":material/sync:", run=str(changed))
     contact = ask_now(lookup.contact, row["external_id"])
     facts = {
         "Took place": f"{view.told(row['occurred_at'])} ({lower(date_words(row))})",

@@ -23,7 +23,7 @@ panels.heading("Rates", "Bookings, leads and engagement, in percent of conversat
 if empty(view):
     st.stop()
 
-with st.container(horizontal=True):
+with st.container(horizontal=True, gap="large"):
     by = st.radio("Rates by", [AUTOMATIC, *UNITS], key="by", bind="query-params", horizontal=True)
     measure = st.radio(
         "By clinic, automation and hour",

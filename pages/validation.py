@@ -30,7 +30,9 @@ elif off:
 else:
     st.success("All totals are as expected.", icon=":material/verified:")
 if report.metrics:
-    st.table(readable.expectations(report, totals), border="horizontal", hide_index=True)
+    compared = readable.expectations(report, totals)
+    shown = compared.drop(columns="Verdict") if view.unsettled else compared
+    st.table(shown, border="horizontal", hide_index=True)
     if settings.expected_as_of is not None:
         st.caption(f"Compared are conversations up to {words.day(settings.expected_as_of)}.")
     if settings.expected_tolerance_percent:
@@ -51,10 +53,11 @@ for found in report.inconsistencies:
 st.header("Totals, import by import", anchor=False)
 st.caption("As each import left them. Dashed: what is expected.")
 expected = {metric.metric: metric.expected for metric in report.metrics}
-columns = st.columns(2)
-for place, measure in enumerate(("conversations", "bookings", "leads", "engaged")):
+# Row by row: on a narrow screen one column would follow the other.
+places = (*st.columns(2), *st.columns(2))
+for place, measure in zip(places, ("conversations", "bookings", "leads", "engaged"), strict=True):
     known = course.dropna(subset=measure)
-    with columns[place % 2]:
+    with place:
         panels.chart(
             COUNT_NAMES[measure],
             drawn(charts.course, known, measure, expected.get(measure), view.zone),

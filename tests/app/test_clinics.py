@@ -82,7 +82,7 @@ def test_no_clinic_is_silent_where_all_ended_together(site: Site) -> None:
     spread(site, NEWEST)
     app = site.visit("clinics")
     assert list(app.warning) == []
-    assert set(app.dataframe[-1].value["Silent"]) == {"No"}
+    assert set(app.dataframe[-1].value["State"]) == {"As usual"}
 
 
 @pytest.mark.parametrize("period", ["All time", "Last 30 days"])
@@ -93,7 +93,7 @@ def test_a_silent_clinic_is_named_whatever_the_period(site: Site, period: str) -
     app = site.visit("clinics", period=period)
     assert app.warning[0].value == ("Silent, though conversations usually come daily: Clinic 2 (5 days).")
     newest = app.dataframe[-1].value
-    assert list(newest.iloc[0]) == ["Clinic 2", "26 Dec 2025", 5, "Yes"]
+    assert list(newest.iloc[0]) == ["Clinic 2", "26 Dec 2025", 5, "Silent"]
     assert (
         "26 Dec 2025, 5 days before the newest" in site.visit("clinics", clinic="Clinic 2").warning[0].value
     )

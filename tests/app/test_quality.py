@@ -98,19 +98,21 @@ def test_a_first_import_that_rejected_everything_leads_here(make_site: Callable[
 
 
 @pytest.mark.parametrize(
-    ("which", "words"),
+    ("which", "state", "more"),
     [
-        ("in", "In, since import 1. Counted on "),
-        ("lost", "Not in, since import 2: the Clinic cell is empty. Fill the Clinic cell in Airtable."),
-        ("nobody", "Not in, since import 2: the User ID cell is empty."),
-        ("gone", "Not in, since import 2: Airtable no longer has it"),
+        ("in", "In, since import 1", "Counted on "),
+        ("lost", "Not in, since import 2", "The Clinic cell is empty. Fill the Clinic cell in Airtable."),
+        ("nobody", "Not in, since import 2", "The User ID cell is empty."),
+        ("gone", "Not in, since import 2", "Airtable no longer has it"),
     ],
 )
 def test_a_record_is_found_by_its_airtable_id(
-    site: Site, odd: dict[str, str], which: str, words: str
+    site: Site, odd: dict[str, str], which: str, state: str, more: str
 ) -> None:
     """In, since which import; or why not."""
-    assert f"**{odd[which]}** · {words}" in find(site, f"{odd[which]}")
+    found = find(site, odd[which])
+    assert f"**{odd[which]}** · {state}" in found
+    assert more in found
 
 
 def test_a_record_is_found_by_its_address_or_user_id(site: Site, odd: dict[str, str]) -> None:
@@ -137,7 +139,7 @@ def test_finding_why_a_record_is_missing_takes_three_clicks(site: Site, odd: dic
     app.text_input(key="find").set_value(odd["lost"])
     app.run()
     (link,) = [link for link in app.main.page_link if odd["lost"] in link.proto.label]
-    assert "the Clinic cell is empty" in link.proto.label
+    assert "The Clinic cell is empty" in said(app)
     assert f"record={odd['lost']}" in link.proto.query_string
     assert "Fill the Clinic cell in Airtable." in said(site.visit("quality", record=odd["lost"]))
 

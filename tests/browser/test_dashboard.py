@@ -178,7 +178,7 @@ def test_why_a_record_is_not_in_the_figures_takes_three_clicks(open_page: Open, 
     page.get_by_label("Find a record", exact=True).fill(lost)
     page.keyboard.press("Enter")
     told = page.get_by_role("link", name=re.compile(f"^{lost} · Not in, since import"))
-    expect(told).to_contain_text("the Clinic cell is empty. Fill the Clinic cell in Airtable.")
+    expect(page.get_by_text("The Clinic cell is empty. Fill the Clinic cell in Airtable.")).to_be_visible()
     assert clicks(page) == 1
     told.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Record {lost}")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import pytest
 from core import log, loglines
 
 ZONE = ZoneInfo("America/New_York")
+BEGAN = datetime(2026, 3, 10, 6, 0, 0, 123_456, tzinfo=UTC)
 
 
 def write(folder: Path, *lines: object) -> None:
@@ -34,25 +36,31 @@ def line(import_id: int, event: str, **fields: object) -> dict[str, object]:
 def test_only_the_imports_own_last_lines_are_read(tmp_path: Path) -> None:
     """Oldest first; other imports' lines, broken ones and ones that are no objects are passed over."""
     write(tmp_path, line(1, "a"), line(2, "b"), "{broken", "[1]", line(1, "c"), line(1, "d"))
-    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, 2)] == ["c", "d"]
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, 2)] == ["c", "d"]
+
+
+def test_another_databases_import_of_the_same_id_is_another_one(tmp_path: Path) -> None:
+    """The demo's and the real import 1 write into the same folder."""
+    write(tmp_path, line(1, "earlier") | {"time": "2026-03-10T06:00:00.122+00:00"}, line(1, "own"))
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, 10)] == ["own"]
 
 
 def test_no_file_means_no_lines(tmp_path: Path) -> None:
     """A log folder that was emptied is no traceback."""
-    assert loglines.of_import(tmp_path, 1, 10) == []
+    assert loglines.of_import(tmp_path, 1, BEGAN, 10) == []
     assert list(loglines.table([], ZONE).columns) == ["Time", "Level", "Event", "Details"]
 
 
 def test_a_huge_file_is_read_from_its_end(tmp_path: Path) -> None:
     """The first line that is read may be cut in its middle, also within a character."""
     write(tmp_path, "é" * loglines.FARTHEST_BYTES, line(1, "last"))
-    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, 10)] == ["last"]
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, 10)] == ["last"]
 
 
 def test_a_line_is_told_in_words(tmp_path: Path) -> None:
     """No raw names of events or fields, nothing of what is not there, its moment in the pages' zone."""
     write(tmp_path, line(1, "batch_committed", batch=3, records_read=100, sqlstate=None))
-    (row,) = loglines.table(loglines.of_import(tmp_path, 1, 10), ZONE).to_dict("records")
+    (row,) = loglines.table(loglines.of_import(tmp_path, 1, BEGAN, 10), ZONE).to_dict("records")
     assert row == {
         "Time": "2026-03-10 02:00:00.123 EDT",
         "Level": "info",

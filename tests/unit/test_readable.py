@@ -59,7 +59,7 @@ def test_a_running_import_leaves_speeds_whole_numbers() -> None:
         "trigger": "startup",
     }
     rows = [row | {"records_per_second": None}, row | {"records_per_second": 2363.4}]
-    speeds = readable.runs(rows, str)["Records a second"]
+    speeds = readable.runs(rows, str)["Records/s"]
     assert pd.api.types.is_integer_dtype(speeds)
     assert speeds.isna().tolist() == [True, False]
     assert speeds[1] == 2363

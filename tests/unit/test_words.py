@@ -100,6 +100,7 @@ def test_an_age_has_one_unit(seconds: float, expected: str) -> None:
         (0.04, "< 0.1 s"),
         (0.1, "0.1 s"),
         (3.25, "3.2 s"),
+        (3, "3 s"),
         (12.4, "12 s"),
         (125, "2 min 5 s"),
         (3840, "1 h 4 min"),
