@@ -36,8 +36,9 @@ HEALTH_MILLISECONDS = 1500
 
 # All the data fit in memory, where a page of an index costs no more than the next one of a table: by the
 # default, which is for disks that turn, figures would read the whole table. And to start parallel workers
-# takes longer than what they would save below a million rows, most of all on a busy machine.
-PLANNING = "SET random_page_cost = 1.1; SET parallel_setup_cost = 50000"
+# takes longer than what they would save below a million rows, most of all on a busy machine; so does to
+# compile a plan, which the estimates of an import's plans would ask for.
+PLANNING = "SET random_page_cost = 1.1; SET parallel_setup_cost = 50000; SET jit = off"
 
 
 class Fault(Enum):

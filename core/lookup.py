@@ -41,7 +41,11 @@ READ_CONVERSATIONS = text("""
 # Text within text finds numbers and lists too; what it finds beyond that is sorted out afterwards.
 READ_REJECTIONS = text("""
     SELECT external_id, reason, cells, rejected_at, resolved_at, import_id FROM rejected_records
-    WHERE external_id = :wanted OR (resolved_at IS NULL AND position(:wanted IN cells ->> :user_id) > 0)
+    WHERE id IN (
+        SELECT id FROM rejected_records WHERE external_id = :wanted
+        UNION ALL SELECT id FROM rejected_records
+        WHERE resolved_at IS NULL AND position(:wanted IN cells ->> :user_id) > 0
+    )
     ORDER BY resolved_at DESC NULLS FIRST, id DESC LIMIT :limit
 """)
 
