@@ -142,7 +142,7 @@ READ_BEHIND: Mapping[str, TextClause] = {
         (
             "unreadable_bookings",
             "'The booking cannot be read as a date'",
-            "b.id IS NOT NULL AND b.booked_for IS NULL",
+            "v.id = ANY (ARRAY(SELECT conversation_id FROM bookings WHERE booked_for IS NULL))",
         ),
         (
             "bookings_of_other_years",
