@@ -4,6 +4,7 @@ import math
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -242,8 +243,16 @@ class Reader:
                 return page
 
     def _keep(self, response: requests.Response, **_: object) -> None:
+        """Read the body here, where all of it has a time: `timeout` bounds the wait for each piece alone."""
         response.encoding = "utf-8"  # JSON is UTF-8; guessing an encoding costs more than reading the page
         self._answer = response
+        deadline = threading.Timer(self._state.patience.read_seconds, _stop_reading, [response])
+        deadline.daemon = True
+        deadline.start()
+        try:
+            _ = response.content
+        finally:
+            deadline.cancel()
 
     def _sent_at(self) -> datetime:
         """The answer's `Date`, on which the watermark rests; this machine's clock where there is none."""
@@ -253,3 +262,9 @@ class Reader:
         except ValueError:
             return self._clock.now()
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _stop_reading(response: requests.Response) -> None:
+    """End a body that trickles; its reader then finds it cut short."""
+    with suppress(ValueError, RuntimeError, OSError):  # it has just come to its end
+        response.raw.shutdown()

@@ -130,9 +130,10 @@ def test_passing_faults_are_tried_again(standin: StandIn, fault: Fault, expected
     assert len(standin.seen) - sent == 6
 
 
-def test_silence_ends_in_a_timeout(standin: StandIn) -> None:
-    """A server that says nothing is left after the read time-out and asked again."""
-    standin.fail(faults.silence(), on=2)
+@pytest.mark.parametrize("fault", [faults.silence, faults.trickle])
+def test_silence_ends_in_a_timeout(standin: StandIn, fault: Callable[[], Fault]) -> None:
+    """A server that says nothing, or never comes to an end, is left after the time-out and asked again."""
+    standin.fail(fault(), on=2)
     found, state = read(standin)
     assert found == ids(standin)
     assert state.retries == 1

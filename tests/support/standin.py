@@ -64,7 +64,8 @@ class RawResponse(Response):
     missing_bytes: int = 0
     """How many bytes more than it sends the head promises."""
     connection: str = "answer"
-    """`answer`, `reset` (a TCP reset instead of an answer) or `silence` (nothing until the server stops)."""
+    """`answer`, `reset` (a TCP reset instead of an answer), `silence` (nothing until the server stops) or
+    `trickle` (a byte now and then, without end)."""
 
     def payload(self) -> bytes:
         """The bytes as they were given."""
@@ -203,6 +204,11 @@ def silence() -> Fault:
     return lambda _answer: RawResponse(0, None, connection="silence")
 
 
+def trickle() -> Fault:
+    """An answer whose body comes a byte at a time, each soon enough, and never ends."""
+    return lambda _answer: RawResponse(200, None, missing_bytes=1_000_000, connection="trickle")
+
+
 # Faults: pages that are wrong inside.
 
 
@@ -282,6 +288,8 @@ class _Handler(DemoHandler):
         elif response.connection == "silence":
             self.server.closing.wait()
             self.close_connection = True
+        elif response.connection == "trickle":
+            self._trickle(response)
         else:
             self._deliver_raw(response)
 
@@ -289,6 +297,12 @@ class _Handler(DemoHandler):
         body = response.payload()
         self.wfile.write(self.head(response, len(body) + response.missing_bytes) + body)
         self.close_connection = response.missing_bytes > 0
+
+    def _trickle(self, response: RawResponse) -> None:
+        self.wfile.write(self.head(response, response.missing_bytes))
+        while not self.server.closing.wait(0.05):
+            self.wfile.write(b" ")
+        self.close_connection = True
 
     def _reset(self) -> None:
         """Close with nothing lingering: the kernel then sends RST instead of FIN."""

@@ -20,6 +20,8 @@ class Waiting(threading.Event):
 
     meanwhile: Callable[[], object] = lambda: None
     stopped: bool = False
+    late: float = 0.0
+    """How many seconds later than wished they end."""
     now: list[float] = field(default_factory=lambda: [0.0])
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -27,7 +29,7 @@ class Waiting(threading.Event):
         happens, self.meanwhile = self.meanwhile, lambda: None
         until = self.now[0] + (timeout or 0.0)
         happens()
-        self.now[0] = max(self.now[0], until)
+        self.now[0] = max(self.now[0], until + self.late)
         return self.stopped
 
 
@@ -44,6 +46,16 @@ def test_turns_are_evenly_spaced() -> None:
         pacer.wait_for_turn(Waiting(now=now))
         sent.append(now[0])
     assert sent == pytest.approx([0, GAP, 2 * GAP, 3 * GAP])
+
+
+def test_no_second_holds_too_many_where_threads_wake_late() -> None:
+    """A thread that woke late does not leave the turns after it so close that a second holds six."""
+    now = [0.0]
+    pacer, sent = paced(now), []
+    for late in (0, 0.15, 0, 0, 0, 0, 0, 0.1, 0, 0, 0, 0, 0):
+        pacer.wait_for_turn(Waiting(now=now, late=late))
+        sent.append(now[0])
+    assert min(later - sooner for sooner, later in zip(sent, sent[5:], strict=False)) > 1
 
 
 def test_turns_go_in_the_order_of_asking() -> None:
