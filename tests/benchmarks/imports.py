@@ -75,36 +75,37 @@ def copied(url: str, records: list[Any]) -> float:
         return timed(copy)
 
 
-@contextmanager
-def unchanged(stage: Stage) -> Iterator[Callable[[], Sample]]:
-    """A full import of what is imported already, and a bare read."""
-    source = stage.source
-    with stage.database(stage.imported) as url, service(url, source) as product:
+def again(mode: Mode, prepare: Callable[[Source, Service], str | None]) -> Callable[[Stage], Any]:
+    """An import over one that succeeded, after `prepare`, and a bare read by the formula that it answers."""
 
-        def sample() -> Sample:
-            source.pace()
-            return {"import": timed(lambda: run(product, Mode.FULL)), "bare": timed(lambda: read(source))}
+    @contextmanager
+    def prepared(stage: Stage) -> Iterator[Callable[[], Sample]]:
+        source = stage.source
+        with stage.database(stage.imported) as url, service(url, source) as product:
 
-        yield sample
+            def sample() -> Sample:
+                source.pace()
+                formula = prepare(source, product)
+                return {
+                    "import": timed(lambda: run(product, mode)),
+                    "bare": timed(lambda: read(source, formula)),
+                }
+
+            yield sample
+
+    return prepared
 
 
-@contextmanager
-def incremental(stage: Stage) -> Iterator[Callable[[], Sample]]:
-    """An incremental import after edits, and a bare read by the formula that it uses."""
-    source = stage.source
-    with stage.database(stage.imported) as url, service(url, source) as product:
+def unchanged(_source: Source, _product: Service) -> None:
+    """Nothing changes, and all is read."""
 
-        def sample() -> Sample:
-            source.pace()
-            source.edit(EDITS)
-            formula = changed_formula(product)
-            assert len(read(source, formula)) == EDITS
-            return {
-                "import": timed(lambda: run(product, Mode.INCREMENTAL)),
-                "bare": timed(lambda: read(source, formula)),
-            }
 
-        yield sample
+def edited(source: Source, product: Service) -> str:
+    """Some records are edited; answers the formula that finds them."""
+    source.edit(EDITS)
+    formula = changed_formula(product)
+    assert len(read(source, formula)) == EDITS
+    return formula
 
 
 def changed_formula(product: Service) -> str:
@@ -163,13 +164,13 @@ MEASURES = (
     Measure(
         "unchanged",
         "a full import again, nothing changed",
-        unchanged,
+        again(Mode.FULL, unchanged),
         (Check("Full import again, nothing changed", "import", "bare", most=3),),
     ),
     Measure(
         "incremental",
         f"an incremental import after {EDITS} edits",
-        incremental,
+        again(Mode.INCREMENTAL, edited),
         (
             Check(
                 f"Incremental after {EDITS} edits of 20,077",

@@ -1,9 +1,10 @@
 """Imports as whole processes, from start to exit, beside their peers on the same source and PostgreSQL."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.checks import Check, Sample
 from tests.benchmarks.stage import Measure, Stage, peer, process
@@ -35,43 +36,30 @@ def peer_process(stage: Stage, script: str, url: str, folder: Path) -> float:
     return peer(script, environment)
 
 
-@contextmanager
-def dlt(stage: Stage) -> Iterator[Callable[[], Sample]]:
-    """The product and dlt, each into an empty database and then once more."""
+def beside(name: str, script: str, rounds: Sequence[str]) -> Callable[[Stage], Any]:
+    """The product and a peer, each into an empty database, as often as there are rounds."""
 
-    def sample() -> Sample:
-        stage.source.pace()
-        with stage.database() as ours, stage.database() as theirs, new_folder() as folder:
-            return {
-                "import": product_process(stage, ours),
-                "dlt": peer_process(stage, "dlt_merge.py", theirs, folder),
-                "import again": product_process(stage, ours),
-                "dlt again": peer_process(stage, "dlt_merge.py", theirs, folder),
-            }
+    @contextmanager
+    def prepared(stage: Stage) -> Iterator[Callable[[], Sample]]:
+        def sample() -> Sample:
+            stage.source.pace()
+            taken: dict[str, float] = {}
+            with stage.database() as ours, stage.database() as theirs, new_folder() as folder:
+                for again in rounds:
+                    taken[f"import{again}"] = product_process(stage, ours)
+                    taken[f"{name}{again}"] = peer_process(stage, script, theirs, folder)
+            return taken
 
-    yield sample
+        yield sample
 
-
-@contextmanager
-def row_by_row(stage: Stage) -> Iterator[Callable[[], Sample]]:
-    """The product and a home-made import, each into an empty database."""
-
-    def sample() -> Sample:
-        stage.source.pace()
-        with stage.database() as ours, stage.database() as theirs, new_folder() as folder:
-            return {
-                "import": product_process(stage, ours),
-                "row by row": peer_process(stage, "row_by_row.py", theirs, folder),
-            }
-
-    yield sample
+    return prepared
 
 
 MEASURES = (
     Measure(
         "dlt",
         "whole processes: the product and dlt",
-        dlt,
+        beside("dlt", "dlt_merge.py", ("", " again")),
         (
             Check("Full import as a process, against dlt", "import", "dlt", least=1.5, faster=True),
             Check(
@@ -86,7 +74,7 @@ MEASURES = (
     Measure(
         "row-by-row",
         "whole processes: the product and a home-made import",
-        row_by_row,
+        beside("row by row", "row_by_row.py", ("",)),
         (
             Check(
                 "Full import as a process, against row by row", "import", "row by row", least=15, faster=True

@@ -16,9 +16,10 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.support.commands import SECONDS, SECRET, House, new_house, reading, uri, wait_until
+from tests.support.commands import SECONDS, SECRET, House, new_house, reading, uri
 from tests.support.postgres import Postgres
 from tests.support.standin import StandIn, conversations, forbidden
+from tests.support.waiting import until
 
 RECORDS = 250
 BY = f"cli:{getpass.getuser()}"
@@ -344,7 +345,7 @@ def test_one_import_at_a_time(real: House, standin: StandIn) -> None:
     """While one runs, another is refused with exit code 3 and its id; `cancel` stops it from outside."""
     with held_up(standin):
         running = real.begin("import", "--full")
-        assert wait_until(lambda: writing(real.set["DATABASE_URL"]))
+        until(lambda: writing(real.set["DATABASE_URL"]), "the first batch")
         begun = [real.begin(*words) for words in (("status", "--json"), ("import", "--full"))]
         status, refused = (real.end(process) for process in begun)
         import_id = status.json["status"]["currentImportId"]
@@ -365,7 +366,7 @@ def test_a_signal_ends_an_import(real: House, standin: StandIn, number: int, sta
     """Ctrl-C cancels, a stopped process interrupts; the row says so, and the counters stay."""
     with held_up(standin):
         running = real.begin("import", "--full")
-        assert wait_until(lambda: writing(real.set["DATABASE_URL"]))
+        until(lambda: writing(real.set["DATABASE_URL"]), "the first batch")
         running.send_signal(number)
         ended = real.end(running)
     assert ended.code == 1
@@ -423,7 +424,7 @@ def test_a_stopped_command_leaves_no_server(house: House, standin: StandIn) -> N
     """SIGTERM in the middle of an import on the embedded server: it stops with its last user."""
     with held_up(standin):
         running = house.begin("import", "--full", DATA_DIR="stopped", **reading(standin))
-        assert wait_until(lambda: len(standin.pages()) > 1)
+        until(lambda: len(standin.pages()) > 1, "the second page")
         running.terminate()
         assert house.end(running).code == 1
     assert (house.root / "stopped/postgres/cluster/PG_VERSION").exists()

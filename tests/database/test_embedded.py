@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from core.embedded import EmbeddedServer
 from core.errors import EmbeddedServerError
 from tests.support.postgres import new_folder
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 20.0
@@ -39,16 +39,6 @@ try:
 except EmbeddedServerError as error:
     print("refused:", error.message, flush=True)
 """
-
-
-def wait_until(holds: Callable[[], bool]) -> bool:
-    """Whether it holds before the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def postmaster(data_dir: Path) -> int:
@@ -100,6 +90,11 @@ def socket_folder(server: EmbeddedServer) -> Path:
     return Path(str(conninfo_to_dict(server.conninfo("postgres"))["host"]))
 
 
+def await_end(data_dir: Path) -> None:
+    """Wait until no process of a data folder's server is left."""
+    until(lambda: not servers(data_dir), "the end of every process")
+
+
 def answers(url: str) -> bool:
     """Whether the server takes a connection and a statement."""
     with psycopg.connect(url) as connection:
@@ -120,10 +115,11 @@ def fresh() -> Iterator[Path]:
     """An empty data folder; afterwards no process may be left in it."""
     with new_folder() as folder:
         yield folder
-        clean = wait_until(lambda: not servers(folder))
-        for pid in servers(folder):
-            os.kill(pid, signal.SIGKILL)
-        assert clean, "a process was left"
+        try:
+            await_end(folder)
+        finally:
+            for pid in servers(folder):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -133,7 +129,7 @@ def lent(prepared: Path, data_dir: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        wait_until(lambda: not servers(data_dir))
+        await_end(data_dir)
         (data_dir / "postgres").rename(prepared / "postgres")
 
 
@@ -186,7 +182,7 @@ def test_first_and_later_starts(fresh: Path) -> None:
         with psycopg.connect(server.ensure_database("data")) as connection:
             connection.execute(statement)
         server.release()
-        assert wait_until(lambda: not servers(fresh))
+        await_end(fresh)
 
 
 def test_acquire_and_release_are_idempotent(used: Path) -> None:
@@ -196,7 +192,7 @@ def test_acquire_and_release_are_idempotent(used: Path) -> None:
     server.acquire()
     server.acquire()
     server.release()
-    assert wait_until(lambda: not servers(used))
+    await_end(used)
     server.release()
 
 
@@ -204,7 +200,7 @@ def test_stops_where_its_block_fails(used: Path) -> None:
     """As a context manager it is released however its block ends."""
     with pytest.raises(ZeroDivisionError), EmbeddedServer(used):
         1 / 0  # noqa: B018 - the failure is the point
-    assert wait_until(lambda: not servers(used))
+    await_end(used)
 
 
 def test_settings(used: Path) -> None:
@@ -251,7 +247,7 @@ def test_log_holds_no_data(used: Path) -> None:
             terminated = psycopg.connect(server.conninfo("postgres"))
             terminated.pgconn.send_query(f"SELECT '{contact}', pg_sleep(60)".encode())
             backend = [terminated.info.backend_pid]
-            assert wait_until(lambda: is_active(connection, backend))
+            until(lambda: is_active(connection, backend), "the statement's start")
             connection.execute("SELECT pg_terminate_backend(%s, 5000)", backend)
             terminated.close()
         log = (used / "postgres/postgres.log").read_text(encoding="utf-8")
@@ -288,7 +284,7 @@ def test_last_of_two_processes_stops_it(used: Path) -> None:
         assert answers(url)
         go_on(second)
         assert second.wait(DEADLINE) == 0
-    assert wait_until(lambda: not servers(used))
+    await_end(used)
 
 
 def test_two_processes_start_at_once(fresh: Path) -> None:
@@ -306,7 +302,7 @@ def test_two_processes_start_at_once(fresh: Path) -> None:
         for process in (first, second):
             go_on(process)
             assert process.wait(DEADLINE) == 0
-    assert wait_until(lambda: not servers(fresh))
+    await_end(fresh)
 
 
 def test_takes_up_what_a_killed_user_left(used: Path) -> None:
@@ -320,7 +316,7 @@ def test_takes_up_what_a_killed_user_left(used: Path) -> None:
     with EmbeddedServer(used):
         assert postmaster(used) == running
         assert answers(url)
-    assert wait_until(lambda: not servers(used))
+    await_end(used)
 
 
 def test_restarts_a_killed_server(used: Path) -> None:
@@ -329,7 +325,7 @@ def test_restarts_a_killed_server(used: Path) -> None:
         busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 4000000)")
         killed = postmaster(used)
         os.kill(killed, signal.SIGKILL)
-        assert wait_until(lambda: ended(killed))
+        until(lambda: ended(killed), "the server's end")
         assert command(busy.info.backend_pid), "no backend outlived it: the statement is too short"
         with EmbeddedServer(used):
             assert postmaster(used) != killed
@@ -344,7 +340,7 @@ def test_keeps_up_a_server_that_dies_under_its_user(used: Path) -> None:
         server.keep_up()
         assert postmaster(used) == killed
         os.kill(killed, signal.SIGKILL)
-        assert wait_until(lambda: ended(killed))
+        until(lambda: ended(killed), "the server's end")
         server.keep_up()
         assert answers(server.conninfo("postgres"))
     server.keep_up()
@@ -370,7 +366,7 @@ def test_interrupted_first_start(fresh: Path) -> None:
     root = fresh / "postgres"
     with user(fresh) as killed:
         go_on(killed)
-        assert wait_until(lambda: any(root.glob("initdb-*/base")))
+        until(lambda: any(root.glob("initdb-*/base")), "the making of data")
         killed.kill()
     assert not (root / "cluster").exists()
 
@@ -380,7 +376,7 @@ def test_interrupted_first_start(fresh: Path) -> None:
         return not list(root.glob("initdb-*"))
 
     # An initdb that outlives its program goes on writing for a moment; then the next start removes it.
-    assert wait_until(swept)
+    until(swept, "the end of what a killed start has left")
 
 
 @pytest.mark.parametrize("name", ["long" * 24, "a,b", 'a"b', "a b $HOME %41 ünï '"])

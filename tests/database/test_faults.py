@@ -138,6 +138,14 @@ def assert_honest(product: Importing, ended: Ended) -> dict[str, Any]:
     return row
 
 
+def assert_ended(product: Importing, ended: Ended, status: Status, code: str) -> dict[str, Any]:
+    """The run ended so for this reason, deleted nothing, and its row is honest."""
+    row = assert_honest(product, ended)
+    assert (ended.status, ended.errors[0]["code"]) == (status, code)
+    assert row["deleted"] == 0
+    return row
+
+
 def assert_good_import_mends(product: Importing, standin: StandIn) -> None:
     """Airtable is well again: one full import, and the database equals the source."""
     standin.heal()
@@ -196,12 +204,9 @@ def test_a_permanent_fault_stops_at_once(
     """What no repetition mends fails the run with its code after one request, and deletes nothing."""
     make, code = PERMANENT[fault]
     standin.fail(make(), on=lambda seen: seen.number >= PLACES[place], times=None)
-    ended = product.full()
-    row = assert_honest(product, ended)
-    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, code)
+    row = assert_ended(product, product.full(), Status.FAILED, code)
     assert len(standin.seen) == PLACES[place]
     assert row["processed"] == sum(100 for page in range(1, PLACES[place]))
-    assert row["deleted"] == 0
     assert_good_import_mends(product, standin)
 
 
@@ -216,11 +221,8 @@ def test_a_fault_that_lasts_fails_the_run(
     standin.fail(make(), on=lambda seen: faults.is_next_page(seen) or seen.number > 2, times=None)
     patience = replace(product.plant.patience, rate_wait_seconds=0.3)
     product.plant = replace(product.plant, patience=patience)
-    ended = product.run(mode)
-    row = assert_honest(product, ended)
-    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, code)
+    row = assert_ended(product, product.run(mode), Status.FAILED, code)
     assert row["processed"] in {100, 200}
-    assert row["deleted"] == 0
     standin.heal()
     standin.advance(24 * 3600)
     assert product.incremental().status is Status.SUCCEEDED  # from the watermark before the failed run
@@ -363,12 +365,9 @@ def test_a_permanent_fault_stops_all_readers(several: Importing, standin: StandI
     """With several readers a permanent error sends at most one request for each of them."""
     make, code = PERMANENT[fault]
     standin.fail(make(), on=is_shard, times=None)
-    ended = several.full()
-    row = assert_honest(several, ended)
-    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, code)
+    assert_ended(several, several.full(), Status.FAILED, code)
     asked = [seen.params["filterByFormula"] for seen in standin.seen if is_shard(seen)]
     assert len(asked) == len(set(asked)) > 0
-    assert row["deleted"] == 0
     assert_good_import_mends(several, standin)
 
 
@@ -454,10 +453,7 @@ def test_empty_answers_never_delete(
 ) -> None:
     """A source that suddenly shows nothing deletes nothing, whichever way it is empty."""
     standin.fail(fault(), on=is_page, times=None)
-    ended = product.full()
-    row = assert_honest(product, ended)
-    assert (ended.status, ended.errors[0]["code"]) == (status, code)
-    assert row["deleted"] == 0
+    assert_ended(product, product.full(), status, code)
     assert_good_import_mends(product, standin)
 
 
@@ -477,10 +473,7 @@ def test_no_deletion_without_having_asked(product: Importing, standin: StandIn, 
     """Where absent records cannot be asked for by id, the run fails and none of them is deleted."""
     make, code = PERMANENT[fault]
     standin.fail(make(), on=is_by_id, times=None)
-    ended = product.full()
-    row = assert_honest(product, ended)
-    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, code)
-    assert row["deleted"] == 0
+    assert_ended(product, product.full(), Status.FAILED, code)
     assert_good_import_mends(product, standin)
 
 

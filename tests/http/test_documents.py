@@ -17,9 +17,10 @@ import pytest
 
 from core.embedded import EmbeddedServer
 from core.service import DEMO_DATABASE
-from tests.support.commands import House, new_house, wait_until
+from tests.support.commands import House, new_house
 from tests.support.postgres import program
 from tests.support.server import free_port
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -105,7 +106,7 @@ def reader() -> Iterator[Reader]:
         port = free_port()
         server = house.begin("start", PORT=str(port))
         try:
-            assert wait_until(lambda: '"status": "succeeded"' in house.logged(), BLOCK_SECONDS)
+            until(lambda: '"status": "succeeded"' in house.logged(), "the first import", BLOCK_SECONDS)
             yield Reader(house, port, EmbeddedServer(house.root / ".data"))
         finally:
             server.terminate()

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import new_house, wait_until
+from tests.support.commands import new_house
 from tests.support.dockerfile import Stage, stages
 from tests.support.postgres import new_folder
 from tests.support.server import free_port
+from tests.support.waiting import until
 
 GUARD = {"DASHBOARD_PASSWORD": "press", "IMPORT_ON_STARTUP": "false"}
 END_SECONDS = 20
@@ -111,7 +112,7 @@ def container() -> Iterator[Container]:
 def test_a_container_becomes_healthy_and_leaves_when_told(container: Container) -> None:
     """With the demo's own PostgreSQL, on a read-only tree, without rights; gone with all it started."""
     with container.started(**GUARD) as server:
-        assert wait_until(lambda: server.poll() is not None or container.healthy())
+        until(lambda: server.poll() is not None or container.healthy(), "a healthy container")
         server.send_signal(signal.SIGTERM)
         _, complained = server.communicate(timeout=END_SECONDS)
     assert server.returncode in {0, -signal.SIGTERM, 128 + signal.SIGTERM}

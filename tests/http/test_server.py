@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -21,8 +21,10 @@ from websockets.sync.client import ClientConnection, connect
 from core.settings import ROOT
 from tests.support.commands import bare
 from tests.support.comparison import differences
-from tests.support.services import settings_for
+from tests.support.server import free_port
+from tests.support.services import variables_for
 from tests.support.standin import StandIn, conversations, is_page, silence
+from tests.support.waiting import until
 
 DEADLINE_SECONDS = 30.0
 # Streamlit's own command, in a process that writes where each of its threads stands when it is asked to.
@@ -32,21 +34,6 @@ faulthandler.register(signal.SIGUSR1, file=open(sys.argv.pop(1), "w"), all_threa
 from streamlit.web.cli import main
 main(sys.argv[1:], prog_name="streamlit")
 """
-
-
-def eventually(question: Callable[[], object]) -> None:
-    """Wait until the answer is yes."""
-    until = time.monotonic() + DEADLINE_SECONDS
-    while not question():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def rerun(session: ClientConnection) -> None:
@@ -128,25 +115,13 @@ def source() -> Iterator[StandIn]:
         yield running
 
 
-def variables(url: str, source: StandIn) -> dict[str, str]:
-    """The environment that names this database and source."""
-    known = settings_for(url, source)
-    return {
-        "DATABASE_URL": url,
-        "AIRTABLE_API_KEY": source.token,
-        "AIRTABLE_BASE_ID": source.base_id,
-        "AIRTABLE_ENDPOINT_URL": known.airtable_endpoint_url,
-        "TIMEZONE": "America/New_York",
-    }
-
-
 def test_a_server_works_before_anybody_comes_and_is_gone_when_told(
     database_url: str, source: StandIn, tmp_path: Path
 ) -> None:
     """It says where it is and when the data are there; a second one joins; both end in time and cleanly."""
-    environ = variables(database_url, source)
+    environ = variables_for(database_url, source)
     with serving(tmp_path, **environ) as server:
-        eventually(lambda: "Ready: " in server.said)
+        until(lambda: "Ready: " in server.said, "the last line of the start")
         assert f"Dashboard: http://127.0.0.1:{server.port}\n" in server.said
         ready = r"^Ready: 250 conversations, data as of .* America/New_York$"
         assert re.search(ready, server.said, re.MULTILINE)
@@ -166,10 +141,10 @@ def test_a_server_works_before_anybody_comes_and_is_gone_when_told(
 def test_a_signal_in_the_middle_of_an_import(database_url: str, source: StandIn, tmp_path: Path) -> None:
     """With pages open and a request that never ends: gone in ten seconds, quietly; counters kept."""
     source.fail(silence(), on=lambda seen: is_page(seen) and seen.number > 1, times=None)
-    with serving(tmp_path, **variables(database_url, source)) as server:
+    with serving(tmp_path, **variables_for(database_url, source)) as server:
         statement = "SELECT processed, status FROM import_logs"
         with psycopg.connect(database_url, autocommit=True) as connection:
-            eventually(lambda: connection.execute(statement).fetchone() == (100, "running"))
+            until(lambda: connection.execute(statement).fetchone() == (100, "running"), "a batch")
             with ExitStack() as open_now:
                 for _ in range(3):
                     open_now.enter_context(server.session())
@@ -190,12 +165,13 @@ def test_killed_in_the_middle_of_the_startup_import(
     source.fail(silence(), on=lambda seen: is_page(seen) and seen.number > 1, times=None)
     with psycopg.connect(database_url, autocommit=True) as connection:
         told = "SELECT trigger, status, processed, created FROM import_logs ORDER BY id"
-        with serving(tmp_path, **variables(database_url, source)) as server:
-            eventually(lambda: connection.execute(told).fetchall() == [("startup", "running", 100, 100)])
+        with serving(tmp_path, **variables_for(database_url, source)) as server:
+            running = [("startup", "running", 100, 100)]
+            until(lambda: connection.execute(told).fetchall() == running, "a batch")
             server.end(signal.SIGKILL)
         source.heal()
-        with serving(tmp_path, **variables(database_url, source)) as server:
-            eventually(lambda: "Ready: " in server.said)
+        with serving(tmp_path, **variables_for(database_url, source)) as server:
+            until(lambda: "Ready: " in server.said, "the last line of the start")
             assert server.said.splitlines()[-1].startswith("Ready: 250 conversations, data as of ")
         interrupted, whole = connection.execute(told).fetchall()
     assert interrupted == ("startup", "interrupted", 100, 100)
@@ -227,8 +203,8 @@ def test_what_keeps_it_from_starting_is_one_line(
 def test_there_is_one_scheduler(database_url: str, source: StandIn, tmp_path: Path) -> None:
     """Three sessions, a saved core file, a saved page and cleared caches leave the one that there was."""
     with ExitStack() as open_now:
-        server = open_now.enter_context(serving(tmp_path, **variables(database_url, source)))
-        eventually(lambda: "Ready: " in server.said)
+        server = open_now.enter_context(serving(tmp_path, **variables_for(database_url, source)))
+        until(lambda: "Ready: " in server.said, "the last line of the start")
         sessions = [open_now.enter_context(server.session()) for _ in range(3)]
         for saved in ("core/clock.py", "core/service.py", "pages/overview.py"):
             os.utime(ROOT / saved)
@@ -238,7 +214,7 @@ def test_there_is_one_scheduler(database_url: str, source: StandIn, tmp_path: Pa
         server.process.send_signal(signal.SIGUSR1)
         stacks = tmp_path / "threads"
         # The main thread comes last, at its outermost in LAUNCH; which thread took the signal is chance.
-        eventually(lambda: '"<string>"' in stacks.read_text())
+        until(lambda: '"<string>"' in stacks.read_text(), "every stack")
     found = stacks.read_text()
     assert found.count("in _go_round") == 1
     assert len(re.findall(r"apscheduler/schedulers/\w+\.py\", line \d+ in _main_loop", found)) == 1

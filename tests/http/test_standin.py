@@ -12,6 +12,7 @@ from pyairtable import Table as ApiTable
 from core.demo.table import Table
 from tests.support import standin as s
 from tests.support.standin import StandIn, conversations
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -243,9 +244,7 @@ def test_a_silent_request_holds_up_nobody(session: requests.Session) -> None:
         standin.fail(s.silence(), on=1)
         thread = threading.Thread(target=wait, args=(standin.url,))
         thread.start()
-        deadline = time.monotonic() + 5
-        while not standin.seen and time.monotonic() < deadline:
-            thread.join(0.01)
+        until(lambda: standin.seen, "the silent request")
         assert get(standin, session).status_code == 200
         assert thread.is_alive()
     thread.join(5)

@@ -5,8 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,13 +138,3 @@ def uri(url: str, **changes: str) -> str:
     """A libpq URI with some of its parts changed; everything stands behind the question mark."""
     parts = {name: str(value) for name, value in conninfo_to_dict(url).items()} | changes
     return "postgresql://?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = SECONDS) -> bool:
-    """Whether it holds before the deadline."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True

@@ -10,13 +10,13 @@ from core.errors import ImportRunningError
 from core.importer import Ended
 from tests.support.imports import Importing
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 PAUSE_SECONDS = 0.01
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
     """Come back when the condition holds; fail where it does not in time."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what}"
         threading.Event().wait(PAUSE_SECONDS)
