@@ -66,15 +66,6 @@ FOREIGN_ORIGIN = Refusal(403, "foreign_origin", "This call comes from a page of 
 TWO_NAMES = Refusal(400, "two_names", "The header that names the user was sent more than once.")
 
 
-def person(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Person:
-    """Who uses a page, from `st.context.headers` and `st.context.cookies`; the signature is checked anew.
-
-    Raises:
-        RuntimeError: no server runs in this process.
-    """
-    return current().people.person(headers, cookies)
-
-
 def middleware() -> list[Middleware]:
     """What stands in front of everything, for `st.App`."""
     return [Middleware(Access)]

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import plotly.graph_objects as go
 
-from core import axes
+from core import axes, tabular
 from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS
 from core.periods import Unit
 from core.queries import Totals
@@ -57,7 +57,7 @@ def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date])
         width=axes.DAYS[unit] * DAY_MS * 0.85 if len(starts) == 1 else None,
         customdata=[
             _noted(f"{bucket(row.start, unit)}<br>{number(row.conversations)} conversations", row, unfinished)
-            for row in _rows(frame)
+            for row in tabular.rows(frame)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )
@@ -83,7 +83,7 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
     """One rate of each `name`, highest first, the `MOST_ROWS` largest; dashed is all of them together."""
     largest = frame.nlargest(MOST_ROWS, "conversations").reset_index(drop=True)
     rows = (
-        largest.assign(rate=pd.Series(_rates(largest, measure), dtype=float))
+        largest.assign(rate=pd.Series(tabular.rates(largest, measure), dtype=float))
         .dropna(subset="rate")
         .sort_values("rate", kind="stable")
     )
@@ -99,7 +99,7 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
                 f"{escape(row.name)}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}",
                 row.id,
             ]
-            for row in _rows(rows)
+            for row in tabular.rows(rows)
         ],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
@@ -146,7 +146,7 @@ def funnel(total: Totals) -> go.Figure:
 
 def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
     """A field of weekday by hour: counts of conversations, or one rate."""
-    rows = {(row.weekday, row.hour): row for row in _rows(frame)}
+    rows = {(row.weekday, row.hour): row for row in tabular.rows(frame)}
     cells = [[rows.get((day, hour)) for hour in range(24)] for day in range(1, 8)]
     field = go.Heatmap(
         x=list(range(24)),
@@ -180,7 +180,7 @@ def multiple(
     line.cliponaxis = False
     line.customdata = [
         f"{bucket(row.start, unit)}<br>{told}"
-        for row, told in zip(_rows(frame), line.customdata, strict=True)
+        for row, told in zip(tabular.rows(frame), line.customdata, strict=True)
     ]
     figure = _figure([line], height=110)
     figure.update_layout(showlegend=False, margin={"l": 4, "r": 8, "t": 8, "b": 4})
@@ -191,7 +191,7 @@ def multiple(
 
 def _top(frame: pd.DataFrame, measure: str) -> float:
     """The top of a scale that holds all these rates, in percent."""
-    highest = max((value for value in _rates(frame, measure) if value is not None), default=0.0)
+    highest = max((value for value in tabular.rates(frame, measure) if value is not None), default=0.0)
     return min(100.0, highest * 1.1) or axes.LEAST_TOP
 
 
@@ -206,7 +206,7 @@ def spark(frame: pd.DataFrame, measure: str, unit: Unit) -> go.Figure:
         fill="tozeroy",
         customdata=[
             f"{bucket(row.start, unit)}<br>{number(getattr(row, measure))} {ink.label.lower()}"
-            for row in _rows(frame)
+            for row in tabular.rows(frame)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )
@@ -222,7 +222,7 @@ def timeline(runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, zone: ZoneI
     traces = []
     for result, ink in RESULTS.items():
         marks = [_run_mark(run, zone) for run in runs if run["status"] == result]
-        marks += [_slot_mark(slot, zone) for slot in _rows(slots) if slot.state == result]
+        marks += [_slot_mark(slot, zone) for slot in tabular.rows(slots) if slot.state == result]
         if not marks:
             continue
         traces.append(
@@ -264,7 +264,7 @@ def course(frame: pd.DataFrame, measure: str, expected: int | None, zone: ZoneIn
         customdata=[
             f"Import {row.id}, {moment(row.started_at, zone)}<br>{number(int(getattr(row, measure)))} "
             f"{ink.label.lower()}{_against(int(getattr(row, measure)), expected)}"
-            for row in _rows(rows)
+            for row in tabular.rows(rows)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )
@@ -309,7 +309,7 @@ def _rate_line(frame: pd.DataFrame, measure: str, unfinished: Collection[date]) 
     many = len(starts) > 60  # noqa: PLR2004 (more marks than this run into each other)
     return go.Scatter(
         x=starts,
-        y=_rates(frame, measure),
+        y=tabular.rates(frame, measure),
         name=RATES[measure],
         mode="lines+markers",
         line={"color": ink.colour, "dash": ink.dash, "width": 2},
@@ -320,22 +320,11 @@ def _rate_line(frame: pd.DataFrame, measure: str, unfinished: Collection[date]) 
         },
         customdata=[
             _noted(_rate_sentence(getattr(row, measure), row.conversations, measure), row, unfinished)
-            for row in _rows(frame)
+            for row in tabular.rows(frame)
         ],
         hovertemplate="%{customdata}<extra></extra>",
         connectgaps=False,
     )
-
-
-def _rows(frame: pd.DataFrame) -> list[Any]:
-    """The frame's rows with their columns as attributes, as no annotation can tell."""
-    return list(frame.itertuples(index=False))
-
-
-def _rates(frame: pd.DataFrame, measure: str) -> list[float | None]:
-    return [
-        rate(int(count), int(of)) for count, of in zip(frame[measure], frame["conversations"], strict=True)
-    ]
 
 
 def _rate_sentence(count: int, of: int, measure: str) -> str:

@@ -186,7 +186,6 @@ READ_REFUSED = text("""
     ORDER BY v.occurred_at DESC, v.id DESC LIMIT :limit
 """)
 
-READ_RUNS = text("SELECT * FROM import_logs ORDER BY id DESC LIMIT :limit")
 READ_EARLIER_TOTALS = text("""
     SELECT conversations, bookings, leads, engaged FROM import_logs
     WHERE id < :id AND conversations IS NOT NULL ORDER BY id DESC LIMIT 1
@@ -300,7 +299,7 @@ def behind(
     if code not in READ_BEHIND:
         return None
     values = {
-        "later_years": queries._later_years(booking_years),  # noqa: SLF001 (the pattern that its count reads)
+        "later_years": queries.later_years(booking_years),
         "seeded": list(seeded),
         "limit": limit,
     }
@@ -323,7 +322,7 @@ def refused_deletions(connection: Connection, import_id: int, limit: int) -> pd.
 
 def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest imports' rows, newest first."""
-    return [{**row} for row in connection.execute(READ_RUNS, {"limit": limit}).mappings()]
+    return [{**row} for row in queries.history(connection, limit)]
 
 
 def run(connection: Connection, import_id: int) -> dict[str, Any] | None:

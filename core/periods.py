@@ -28,11 +28,6 @@ class Period:
     first: date | None = None
     last: date | None = None
 
-    @property
-    def bounded(self) -> bool:
-        """Whether both ends are given."""
-        return self.first is not None and self.last is not None
-
 
 ALL_TIME = Period()
 CUSTOM = "Custom"

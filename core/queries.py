@@ -187,7 +187,7 @@ def reckoning(
     values = {"seeded": list(seeded), "until": until or date.max}
     counts = {**connection.execute(READ_RECKONING, values).mappings().one()}
     totals = Totals(**{name: counts.pop(name) for name in Totals.__match_args__})
-    texts = connection.execute(READ_ODD_TEXTS, {"later_years": _later_years(booking_years)}).mappings().one()
+    texts = connection.execute(READ_ODD_TEXTS, {"later_years": later_years(booking_years)}).mappings().one()
     return totals, counts | {**texts}
 
 
@@ -256,7 +256,7 @@ def slot_missed(connection: Connection) -> bool:
     return bool(connection.scalar(READ_SLOT_MISSED))
 
 
-def _later_years(booking_years: Sequence[str]) -> str:
+def later_years(booking_years: Sequence[str]) -> str:
     """A pattern of the ten years after the last counted one, as `~` reads it."""
     last = max(int(year) for year in booking_years)
     return rf"\m({'|'.join(str(last + ahead) for ahead in range(1, 11))})\M"

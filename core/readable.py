@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from core import words
+from core import tabular, words
 from core.names import (
     COUNT_NAMES,
     COUNTERS,
@@ -40,18 +40,12 @@ WELL, UNWELL = ":material/check_circle:\N{NO-BREAK SPACE}", ":material/error:\N{
 Told = Callable[[datetime | None], str]
 
 
-def rows(frame: pd.DataFrame) -> list[Any]:
-    """The frame's rows with their columns as attributes, as no annotation can tell."""
-    return list(frame.itertuples(index=False))
-
-
 def counted(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Counts and, in percent to two decimals, the three rates; `names` are the leading columns."""
     columns: dict[str, Any] = {shown: frame[column] for column, shown in names.items()}
     columns |= {shown: frame[measure] for measure, shown in COUNT_NAMES.items()}
     for measure, shown in RATES.items():
-        pairs = zip(frame[measure], frame["conversations"], strict=True)
-        columns[f"{shown} (%)"] = [rate(int(count), int(of)) for count, of in pairs]
+        columns[f"{shown} (%)"] = tabular.rates(frame, measure)
     return pd.DataFrame(columns)
 
 
@@ -80,7 +74,7 @@ def _percent_change(now: int, then: int) -> float | None:
 def _courses(ids: pd.Series, course: pd.DataFrame) -> list[list[int]]:
     """Each clinic's conversations over the same buckets, so that lines can be compared."""
     starts = sorted(set(course["start"]))
-    counts = {(row.id, row.start): int(row.conversations) for row in rows(course)}
+    counts = {(row.id, row.start): int(row.conversations) for row in tabular.rows(course)}
     return [[counts.get((clinic, start), 0) for start in starts] for clinic in ids]
 
 

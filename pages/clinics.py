@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import charts, figures, grids, panels, periods, readable, silence, visit, words
+from core import charts, figures, grids, panels, periods, readable, silence, tabular, visit, words
 from core.emptiness import empty
 from core.figures import Filters
 from core.links import ALL_CLINICS, go, link, link_to
@@ -73,7 +73,7 @@ def everyone() -> None:
 
 def warn(quiet: pd.DataFrame) -> None:
     """Which clinics have fallen silent, by name where they are few."""
-    found = readable.rows(quiet[quiet["state"] == silence.Quiet.SILENT])
+    found = tabular.rows(quiet[quiet["state"] == silence.Quiet.SILENT])
     if not found:
         return
     named = [f"{words.plain(row.name)} ({quiet_words(row.quiet)})" for row in found[:MOST_NAMED]]
@@ -128,7 +128,7 @@ def one(name: str) -> None:
 
 def warn_of_one() -> None:
     """Whether this clinic has fallen silent, and since when."""
-    for row in readable.rows(silences()):
+    for row in tabular.rows(silences()):
         if row.state == silence.Quiet.SILENT:
             st.warning(
                 f"Silent: the newest conversation was on {words.day(row.last)}, "

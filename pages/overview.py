@@ -3,7 +3,19 @@
 import pandas as pd
 import streamlit as st
 
-from core import actions, charts, figures, outcome, panels, periods, questions, readable, visit, words
+from core import (
+    actions,
+    charts,
+    figures,
+    outcome,
+    panels,
+    periods,
+    questions,
+    readable,
+    tabular,
+    visit,
+    words,
+)
 from core.emptiness import empty
 from core.links import link, link_to
 from core.names import COUNT_NAMES
@@ -41,7 +53,7 @@ def validation_line() -> None:
 
 def ranking(clinics: pd.DataFrame) -> None:
     """Clinics by booking rate, each leading to its rates."""
-    for row in readable.rows(clinics):
+    for row in tabular.rows(clinics):
         told = f"**{words.rate(row.bookings, row.conversations)}**"
         counts = words.share(row.bookings, row.conversations)
         link_to("rates", f"{told} · {counts} · {words.plain(words.short(row.name))}", clinic=row.name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import charts, figures, panels, periods, readable, visit, words
+from core import charts, figures, panels, periods, readable, tabular, visit, words
 from core.emptiness import empty
 from core.figures import CLINICS_IN_MULTIPLES
 from core.links import link_to
@@ -122,7 +122,7 @@ if len(largest) > 1:
         f"By {steps}, all on one scale, in percent of conversations."
         + (f" Hollow: a {steps} that is not over or not whole." if view.unfinished(multiples, steps) else ""),
     )
-    shown = readable.rows(largest)
+    shown = tabular.rows(largest)
     for first in range(0, len(shown), IN_A_ROW):
         for column, clinic in zip(st.columns(IN_A_ROW), shown[first : first + IN_A_ROW], strict=False):
             with column:

@@ -23,8 +23,8 @@ FLOORS: tuple[tuple[str, str], ...] = (
     (
         "settings and pure rules; places and programs of the embedded PostgreSQL",
         """
-        axes listings lookup masking names pacer places programs recent rules settings validation
-        words
+        axes listings lookup masking names pacer places programs recent rules settings tabular
+        validation words
         """,
     ),
     (
