@@ -18,7 +18,7 @@ PEERS := .bench/peers/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help start dev test check browser proxy bench lock migrate seed import-manual import-incremental \
+.PHONY: help start dev test coverage check browser proxy bench lock migrate seed import-manual import-incremental \
 	status health test-airtable docker-up docker-down docker-logs clean
 
 help: ## list these targets
@@ -73,6 +73,9 @@ dev: $(DEV) ## serve it; a saved page shows at once, a saved core file restarts 
 
 test: $(DEV) browser proxy check ## check and test everything
 	@exec $(PYTHON) -m pytest
+
+coverage: $(DEV) browser proxy ## measure which branches of core the tests reach; fails below 95 %
+	@exec $(PYTHON) -m pytest --cov --cov-report term
 
 check: $(DEV) ## lint, format and types; the container files and scripts too
 	@$(PYTHON) -m ruff check --quiet
