@@ -250,7 +250,7 @@ class Reader:
         deadline.daemon = True
         deadline.start()
         try:
-            _ = response.content
+            response.content  # noqa: B018 (reading it is the point)
         finally:
             deadline.cancel()
 
