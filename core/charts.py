@@ -7,7 +7,7 @@ theme; data are drawn in the palette's colours, dashes and marks.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from html import escape
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -172,20 +172,30 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
     return figure
 
 
-def multiple(
-    frame: pd.DataFrame, everyone: pd.DataFrame, measure: str, unit: Unit, unfinished: Collection[date]
+def multiples(
+    frame: pd.DataFrame, measure: str, unit: Unit, unfinished: Collection[date]
+) -> dict[int, go.Figure]:
+    """Small charts of one rate by clinic id, all over the same time and up to the same rate."""
+    span = axes.same(sorted(set(frame["start"])), unit)
+    top = _top(frame, measure)
+    figures = {}
+    for clinic, own in frame.groupby("id"):
+        line = _rate_line(own, measure, unfinished)
+        figures[cast("int", clinic)] = _multiple(line, unit, list(own["start"]), span, top)
+    return figures
+
+
+def _multiple(
+    line: go.Scatter, unit: Unit, starts: Sequence[date], span: Mapping[str, object], top: float
 ) -> go.Figure:
-    """One clinic's rate as one of many small charts, all over the same time and up to the same rate."""
-    line = _rate_line(frame, measure, unfinished)
     line.cliponaxis = False
     line.customdata = [
-        f"{bucket(row.start, unit)}<br>{told}"
-        for row, told in zip(tabular.rows(frame), line.customdata, strict=True)
+        f"{bucket(start, unit)}<br>{told}" for start, told in zip(starts, line.customdata, strict=True)
     ]
     figure = _figure([line], height=110)
     figure.update_layout(showlegend=False, margin={"l": 4, "r": 8, "t": 8, "b": 4})
-    figure.update_xaxes(axes.same(sorted(set(everyone["start"])), unit), tickfont={"size": 10})
-    figure.update_yaxes(range=[0, _top(everyone, measure)], nticks=3, ticksuffix=" %", tickfont={"size": 10})
+    figure.update_xaxes(span, tickfont={"size": 10})
+    figure.update_yaxes(range=[0, top], nticks=3, ticksuffix=" %", tickfont={"size": 10})
     return figure
 
 

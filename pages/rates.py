@@ -104,23 +104,26 @@ for picked in panels.selected_points(bar)[:1]:
 
 def small(clinic: Any) -> None:  # noqa: ANN401 (a frame's row)
     """One of the many small charts, with the clinic's own counts."""
-    own = multiples[multiples["id"] == clinic.id]
     with st.container(border=True, height="stretch"):
         link_to("rates", words.plain(words.short(clinic.name)), clinic=clinic.name)
         count, of = getattr(clinic, measure), clinic.conversations
         st.caption(f"**{words.rate(count, of)}** · {words.share(count, of)}")
-        figure = drawn(charts.multiple, own, multiples, measure, steps, view.unfinished(own, steps))
         st.plotly_chart(
-            figure, config={**charts.CONFIG}, key=f"small-{clinic.id}", alt=f"{rate_name}, {clinic.name}"
+            small_charts[clinic.id],
+            config={**charts.CONFIG},
+            key=f"small-{clinic.id}",
+            alt=f"{rate_name}, {clinic.name}",
         )
 
 
 if len(largest) > 1:
+    unfinished_steps = view.unfinished(multiples, steps)
+    small_charts = drawn(charts.multiples, multiples, measure, steps, unfinished_steps)
     panels.headed(
         f"{rate_name} of the {len(largest)} largest clinics",
         readable.counted(multiples, {"name": "Clinic", "start": f"{steps.capitalize()} from"}),
         f"By {steps}, all on one scale, in percent of conversations."
-        + (f" Hollow: a {steps} that is not over or not whole." if view.unfinished(multiples, steps) else ""),
+        + (f" Hollow: a {steps} that is not over or not whole." if unfinished_steps else ""),
     )
     shown = tabular.rows(largest)
     for first in range(0, len(shown), IN_A_ROW):

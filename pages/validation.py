@@ -42,7 +42,10 @@ st.header("What in the data is odd", anchor=False)
 if not report.inconsistencies:
     st.success("Nothing was found.", icon=":material/verified:")
 for found in report.inconsistencies:
-    with st.expander(f"**{words.number(found.count)}** {INCONSISTENCIES[found.code]}"):
+    label = f"**{words.number(found.count)}** {INCONSISTENCIES[found.code]}"
+    with st.expander(label, key=f"odd {found.code}", on_change="rerun") as box:
+        if not box.open:
+            continue
         st.write(found.message)
         seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
         title = INCONSISTENCIES[found.code]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -424,11 +425,16 @@ def test_without_expectations_it_says_how_to_set_one(make_site: Callable[..., Si
 
 
 def test_what_is_odd_comes_with_its_records(site: Site) -> None:
-    """The count, and a table of as many rows."""
+    """The count, and once it is opened a table of as many rows."""
+
+    def box(app: AppTest) -> Any:  # noqa: ANN401 (Streamlit's own)
+        return next(box for box in app.expander if "Leads without engagement" in box.label)
+
     app = site.visit("validation")
-    (box,) = [box for box in app.expander if "Leads without engagement" in box.label]
-    count = int(box.label.split("**")[1])
-    assert len(box.dataframe[0].value) == count
+    assert len(box(app).dataframe) == 0
+    app.session_state["odd leads_without_engagement"] = True
+    opened = box(site.look(app.run()))
+    assert len(opened.dataframe[0].value) == int(opened.label.split("**")[1])
 
 
 # Privacy

@@ -129,7 +129,8 @@ def test_an_hour_of_few_conversations_sets_no_scale(measure: str, expected: floa
 def test_small_charts_share_their_scale(leads: list[int], top: float) -> None:
     """Small charts are compared, so each ends at the same rate, above all points, and at the same week."""
     weeks = WEEKS.assign(conversations=[20, 0, 10], leads=leads)
-    figure = charts.multiple(weeks.head(1), weeks, "leads", Unit.WEEK, ())
+    three = pd.concat([weeks.head(1).assign(id=7), weeks.assign(id=8)])
+    figure = charts.multiples(three, "leads", Unit.WEEK, ())[7]
     assert tuple(figure.layout.yaxis.range) == pytest.approx((0, top))
     assert tuple(figure.layout.xaxis.range) == (date(2026, 3, 2), date(2026, 3, 16))
     assert figure.data[0].customdata[0].startswith("Week of 2 Mar 2026")
@@ -137,7 +138,7 @@ def test_small_charts_share_their_scale(leads: list[int], top: float) -> None:
 
 def test_a_small_chart_marks_what_is_not_over() -> None:
     """As the large one does."""
-    figure = charts.multiple(WEEKS, WEEKS, "leads", Unit.WEEK, {date(2026, 3, 16)})
+    (figure,) = charts.multiples(WEEKS.assign(id=7), "leads", Unit.WEEK, {date(2026, 3, 16)}).values()
     assert figure.data[0].marker.symbol[2].endswith("-open")
 
 
