@@ -4,18 +4,21 @@ import math
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from pyairtable import Api
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
+from urllib3.exceptions import DecodeError, ProtocolError
+from urllib3.response import HTTPResponse
 
 from core.answers import broken, checked, page_token, retry_after, sorted_fault
 from core.clock import Clock
@@ -24,6 +27,7 @@ from core.listings import MOST_READERS, PAGE_SIZE, Listing, Source
 from core.pacer import Pacer
 
 LEAST_RATE_WAIT_SECONDS = 0.2
+PIECE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +250,24 @@ class Reader:
         """Read the body here, where all of it has a time: `timeout` bounds the wait for each piece alone."""
         response.encoding = "utf-8"  # JSON is UTF-8; guessing an encoding costs more than reading the page
         self._answer = response
-        deadline = threading.Timer(self._state.patience.read_seconds, _stop_reading, [response])
-        deadline.daemon = True
-        deadline.start()
+        until = self._clock.monotonic() + self._state.patience.read_seconds
+        response.raw = BytesIO(b"".join(self._pieces(response.raw, until)))
+
+    def _pieces(self, raw: HTTPResponse, until: float) -> Iterator[bytes]:
+        """The body as it comes; raises as requests does where it is cut short, garbled or late."""
         try:
-            response.content  # noqa: B018 (reading it is the point)
+            while piece := raw.read1(PIECE_BYTES, decode_content=True):
+                yield piece
+                if self._clock.monotonic() > until:
+                    raise requests.ReadTimeout
+        except DecodeError as error:
+            raise requests.exceptions.ContentDecodingError from error
+        except ProtocolError as error:
+            raise requests.exceptions.ChunkedEncodingError from error
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ReadTimeout from error
         finally:
-            deadline.cancel()
+            raw.close()  # one that was read to its end has given its connection back
 
     def _sent_at(self) -> datetime:
         """The answer's `Date`, on which the watermark rests; this machine's clock where there is none."""
@@ -262,9 +277,3 @@ class Reader:
         except ValueError:
             return self._clock.now()
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _stop_reading(response: requests.Response) -> None:
-    """End a body that trickles; its reader then finds it cut short."""
-    with suppress(ValueError, RuntimeError, OSError):  # it has just come to its end
-        response.raw.shutdown()

@@ -62,6 +62,7 @@ DEMO_KNOWN_BY = {"origin"}
 ONLY_IMPORTERS = {
     "pyairtable": {"airtable", "listings"},
     "requests": {"airtable", "answers"},
+    "urllib3": {"airtable"},
     "plotly": {"charts"},
     "apscheduler": {"scheduler"},
     "apprise": {"alerts"},
