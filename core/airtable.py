@@ -246,7 +246,7 @@ class Reader:
                 self._state.latency = self._clock.monotonic() - sent
                 return page
 
-    def _keep(self, response: requests.Response, **_: object) -> None:
+    def _keep(self, response: requests.Response, **_options: object) -> None:
         """Read the body here, where all of it has a time: `timeout` bounds the wait for each piece alone."""
         response.encoding = "utf-8"  # JSON is UTF-8; guessing an encoding costs more than reading the page
         self._answer = response
