@@ -44,8 +44,10 @@ class Log:
 def configure(folder: Path, *, terminal: bool) -> None:
     """Write to the files in `folder`, and readable lines to the terminal where wanted.
 
+    Every file is there from then on, empty where it has nothing to tell.
+
     Raises:
-        OSError: the folder cannot be made or written.
+        OSError: the folder cannot be made, or a file in it written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger(ROOT_NAME)
@@ -59,6 +61,8 @@ def configure(folder: Path, *, terminal: bool) -> None:
         ("scheduler.log", "scheduler", logging.INFO),
         ("error.log", "", logging.ERROR),
     ):
+        with (folder / file).open("a"):
+            pass  # the handler opens its file with the first line, and prints a traceback where it cannot
         handler = ConcurrentRotatingFileHandler(
             str(folder / file), "a", BYTES_A_FILE, OLD_FILES, encoding="utf-8"
         )

@@ -90,8 +90,21 @@ def test_every_file_that_is_written_can_be_read(tmp_path: Path, monkeypatch: pyt
     logger = logging.getLogger(log.ROOT_NAME)
     monkeypatch.setattr(logger, "propagate", logger.propagate)  # put back what configure changes
     log.configure(tmp_path, terminal=False)
+    assert {path.name for path in tmp_path.glob("*.log")} == set(loglines.FILES)
     log.Log("import").failure("refused", ValueError())
     log.Log("scheduler").failure("refused", ValueError())
     log.close()
     assert {path.name for path in tmp_path.glob("*.log")} == set(loglines.FILES)
     assert loglines.read(tmp_path, "error.log", loglines.LEVELS, None, 10)
+
+
+def test_a_file_that_cannot_be_written_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log folder that is there and cannot be written stops the start, and no line becomes a traceback."""
+    logger = logging.getLogger(log.ROOT_NAME)
+    monkeypatch.setattr(logger, "propagate", logger.propagate)  # put back what configure changes
+    (tmp_path / "error.log").mkdir()
+    with pytest.raises(OSError, match=r"error\.log"):
+        log.configure(tmp_path, terminal=False)
+    log.close()
