@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from core.errors import DatabaseError, DatabaseUnavailableError, UsageError
+from core.errors import DatabaseError, DatabaseUnavailableError, ImportRunningError, UsageError
 from core.settings import ROOT
 
 # Two halves of one advisory key each: whose it is, and what for.
@@ -131,6 +131,7 @@ def migrate(conninfo: str, revision: str = "head") -> None:
 
     Raises:
         DatabaseError: PostgreSQL refuses or cannot be reached, or a newer release made the tables.
+        ImportRunningError: the tables are to be taken back, and an import is running.
         UsageError: there is no such revision.
     """
     made = engine(conninfo)
@@ -151,6 +152,8 @@ def migrate(conninfo: str, revision: str = "head") -> None:
             config.attributes["connection"] = connection
             newer = known[: known.index(revision)] if revision in known else known
             if revision != "head" and held in newer:
+                if not try_lock_for_transaction(connection):
+                    raise ImportRunningError("An import is running. Cancel it, or wait for its end.", None)
                 command.downgrade(config, revision)
             else:
                 command.upgrade(config, revision)

@@ -13,8 +13,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine
 
-from core.database import engine, migrate
-from core.errors import DatabaseError, UsageError
+from core.database import engine, migrate, try_lock_for_transaction
+from core.errors import DatabaseError, ImportRunningError, UsageError
 from core.tables import metadata
 from tests.support.postgres import Postgres
 
@@ -125,6 +125,17 @@ def test_tables_of_a_newer_release_are_left_alone(database_url: str, revision: s
     before = facts(database_url)
     with pytest.raises(DatabaseError, match=r"newer release \(9999; this one knows [0-9]+\)"):
         migrate(database_url, revision)
+    assert facts(database_url) == before
+
+
+def test_tables_are_not_taken_from_under_an_import(database_url: str) -> None:
+    """While an import holds its lock, an older revision is refused and nothing changes."""
+    before = facts(database_url)
+    with opened(database_url) as made, made.begin() as importing:
+        assert try_lock_for_transaction(importing)
+        with pytest.raises(ImportRunningError):
+            migrate(database_url, "0001")
+        migrate(database_url)
     assert facts(database_url) == before
 
 
