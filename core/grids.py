@@ -13,6 +13,7 @@ from core.names import RECORD_NAMES
 
 # How many records a table shows at first, by how much more at a press, and at most: a browser holds no more.
 ROWS_SHOWN, TIMES_MORE, MOST_ROWS = 500, 10, 50_000
+HOW_TO_OPEN = "Press a row's box to open the {}; by keyboard, Shift and Space in its row."
 MOMENT_WIDTH = 165  # pixels
 
 # Wide enough for a moment: widths are guessed from the first rows, where these may be empty.
@@ -87,9 +88,7 @@ def _cut(title: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"The newest {words.number(shown)} are shown.", width="content")
         more = words.number(min(shown * TIMES_MORE, MOST_ROWS))
-        st.button(
-            f"Show up to {more}", type="tertiary", key=f"more {title}", on_click=_show_more, args=(title,)
-        )
+        st.button(f"Show up to {more}", key=f"more {title}", on_click=_show_more, args=(title,))
 
 
 def records(title: str, frame: pd.DataFrame) -> None:
@@ -105,7 +104,7 @@ def pick(
     title: str, shown: pd.DataFrame, ids: Sequence[str], columns: Mapping[str, Any] | None = None
 ) -> None:
     """A table of records with its CSV; a pressed row opens the record with that Airtable id."""
-    st.caption("Press a row's box to open the record.")
+    st.caption(HOW_TO_OPEN.format("record"))
     options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"pick {title}"}
     picked = draw(title, shown, columns, **options)
     if len(ids) >= limit(title):

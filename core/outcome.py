@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from core import readable, visit, words
+from core import visit, words
 from core.links import link
 from core.palette import RESULTS
 from core.standing import Standing
@@ -32,6 +32,13 @@ def last(ended: Mapping[str, Any]) -> None:
         link("imports", "See why", ":material/arrow_forward:", run=str(ended["id"]))
 
 
+def reasons(ended: Mapping[str, Any]) -> None:
+    """What an import says of its end, as grave as its result."""
+    box = {"failed": st.error, "cancelled": st.info}.get(ended["status"], st.warning)
+    for error in ended["errors"]:
+        box(words.plain(error["message"]), icon=MARKS[ended["status"]][1])
+
+
 def trouble(ended: Mapping[str, Any]) -> None:
     """Why the last import did not succeed, in words, and the way to its own view; nothing where it did."""
     if ended["status"] in WELL:
@@ -43,7 +50,8 @@ def trouble(ended: Mapping[str, Any]) -> None:
             f":{color}[{icon}] **Import {ended['id']} {RESULTS[ended['status']].label.lower()}**, {when}. "
             f"{words.plain(ended['errors'][-1]['message'])}"
         )
-        link("imports", "See what happened, run it again", ":material/arrow_forward:", run=str(ended["id"]))
+        again = ", run it again" if visit.view().person.may_press else ""
+        link("imports", f"See what happened{again}", ":material/arrow_forward:", run=str(ended["id"]))
 
 
 def badge(status: str) -> None:
@@ -53,15 +61,13 @@ def badge(status: str) -> None:
 
 
 def line(run: Mapping[str, Any]) -> None:
-    """One line of an import that leads to its own view."""
-    took = readable.seconds(run)
+    """One line of an import that leads to its own view; short, for a link does not wrap."""
     when = words.soon(run["started_at"], visit.view().now, visit.view().zone)
     told = words.listed(
         (
             f"**#{run['id']}** {RESULTS[run['status']].label.lower()}",
             when,
             words.counted(run["processed"], "record"),
-            words.duration(took) if took is not None else "",
         )
     )
     link("imports", told, MARKS[run["status"]][1], run=str(run["id"]))

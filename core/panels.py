@@ -40,7 +40,7 @@ def headed(title: str, frame: pd.DataFrame, about: str = "") -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False
     ):
         st.header(title, anchor=False)
-        popover = st.popover("Table", icon=":material/table_chart:", type="tertiary", key=f"table {title}")
+        popover = st.popover("Table", icon=":material/table_chart:", key=f"table {title}")
     with popover, st.container(width=TABLE_WIDTH):
         grids.draw(title, frame)
         grids.save(title, frame)

@@ -34,10 +34,14 @@ from core.standing import Standing
 
 NONE_YET = "None yet"
 CHANGE, COURSE = "Change (%)", "Course"
-# A space that does not break keeps an icon with its word on a narrow screen.
-WELL, UNWELL = ":material/check_circle:\N{NO-BREAK SPACE}", ":material/error:\N{NO-BREAK SPACE}"
 
 Told = Callable[[datetime | None], str]
+
+
+def marked(word: str, *, well: bool) -> str:
+    """A state in Markdown: by colour, icon and word, in one piece that a narrow screen does not break."""
+    color, icon = ("green", "check_circle") if well else ("red", "error")
+    return f":{color}-badge[:material/{icon}: {word}]"
 
 
 def counted(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
@@ -124,7 +128,7 @@ def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
         [
             {
                 "Total": COUNT_NAMES[metric.metric],
-                "Verdict": f"{WELL}As expected" if metric.ok else f"{UNWELL}Differs",
+                "Verdict": marked("As expected" if metric.ok else "Differs", well=metric.ok),
                 "Expected": words.number(metric.expected),
                 "Actual": words.number(metric.actual),
                 "Difference": words.signed(metric.difference),
@@ -269,7 +273,7 @@ def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:
         [
             {
                 "Part": part,
-                "State": state if state == NONE_YET else f"{WELL if well else UNWELL}{state}",
+                "State": state if state == NONE_YET else marked(state, well=well),
                 "More": more,
             }
             for part, well, state, more in rows_of
@@ -299,9 +303,9 @@ def columns(named: Mapping[Column, str], report: ConnectionReport) -> pd.DataFra
             {
                 "Column": column.value,
                 "In Airtable": named.get(column, words.NOTHING),
-                "State": f"{UNWELL}Missing"
+                "State": marked("Missing", well=False)
                 if named.get(column) in missing
-                else f"{WELL}There"
+                else marked("There", well=True)
                 if column in named
                 else "Not asked for",
                 "Variable": column_variable(column),

@@ -60,13 +60,16 @@ def moment(value: datetime | None, zone: ZoneInfo) -> str:
 
 
 def soon(value: datetime | None, now: datetime, zone: ZoneInfo) -> str:
-    """A moment near now, `today 18:00 EST`."""
+    """A moment near now, `today 18:00 EST`; of the same year without it, `29 Nov, 04:00 EST`."""
     if value is None:
         return NOTHING
     local, today = value.astimezone(zone), now.astimezone(zone).date()
     near = {today: "today", today + timedelta(days=1): "tomorrow", today - timedelta(days=1): "yesterday"}
     named = near.get(local.date())
-    return f"{named} {local:%H:%M} {zone_name(local)}" if named else moment(value, zone)
+    if named:
+        return f"{named} {local:%H:%M} {zone_name(local)}"
+    told = moment(value, zone)
+    return told.replace(f" {local.year:04d},", ",") if local.year == today.year else told
 
 
 def zone_name(local: datetime) -> str:

@@ -54,9 +54,10 @@ def everyone() -> None:
     unit, course = courses()
     table = readable.clinics(clinics, earlier, course)
     known = clinics if earlier is None else pd.concat([clinics, earlier]).drop_duplicates("id")
+    open_units = f"a {unit} that is not over{'' if unit is Unit.DAY else ' or not whole'}"
     st.caption(
-        f"Press a row's box to open the clinic, a column's name to sort. {readable.COURSE}: conversations by "
-        f"{unit}; a {unit} that is not over{'' if unit is Unit.DAY else ' or not whole'} is left out."
+        f"{grids.HOW_TO_OPEN.format('clinic')} Press a column's name to sort. "
+        f"{readable.COURSE}: conversations by {unit}; {open_units} is left out."
     )
     drawn = {
         readable.COURSE: st.column_config.LineChartColumn(y_min=0, width="small"),

@@ -101,7 +101,7 @@ def choose(rows: list[dict[str, Any]]) -> None:
     if not rows:
         st.caption("No import is like that.")
         return
-    st.caption("Press a row's box to open the import.")
+    st.caption(grids.HOW_TO_OPEN.format("import"))
     shown = readable.runs(rows, view.told)
     picked = grids.draw("All imports", shown, on_select="rerun", selection_mode="single-row")
     grids.save("Imports", shown)
@@ -121,8 +121,7 @@ def one(import_id: int) -> None:
     if run["status"] == "running":
         live.show(panel)
         return
-    for error in run["errors"]:
-        st.error(words.plain(error["message"]), icon=":material/error:")
+    outcome.reasons(run)
     made_up_for(run)
     refused(run)
     counters(run)

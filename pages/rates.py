@@ -23,8 +23,10 @@ panels.heading("Rates", "Bookings, leads and engagement, in percent of conversat
 if empty(view):
     st.stop()
 
-with st.container(horizontal=True, gap="large"):
+left, right = st.columns(2)
+with left:
     by = st.radio("Rates by", [AUTOMATIC, *UNITS], key="by", bind="query-params", horizontal=True)
+with right:
     measure = st.radio(
         "By clinic, automation and hour",
         list(RATES),

@@ -54,7 +54,7 @@ for found in report.inconsistencies:
             grids.records(title, records)
 
 st.header("Totals, import by import", anchor=False)
-st.caption("As each import left them. Dashed: what is expected.")
+st.caption("As each import left them." + (" Dashed: what is expected." if report.metrics else ""))
 expected = {metric.metric: metric.expected for metric in report.metrics}
 # Row by row: on a narrow screen one column would follow the other.
 places = (*st.columns(2), *st.columns(2))

@@ -70,7 +70,9 @@ def test_a_moment_names_its_zone(zone: ZoneInfo, expected: str) -> None:
         (datetime(2026, 11, 24, 23, 0, tzinfo=UTC), "today 18:00 EST"),
         (datetime(2026, 11, 25, 11, 0, tzinfo=UTC), "tomorrow 06:00 EST"),
         (datetime(2026, 11, 24, 2, 0, tzinfo=UTC), "yesterday 21:00 EST"),
-        (datetime(2026, 11, 29, 9, 0, tzinfo=UTC), "29 Nov 2026, 04:00 EST"),
+        (datetime(2026, 11, 29, 9, 0, tzinfo=UTC), "29 Nov, 04:00 EST"),
+        (datetime(2027, 1, 1, 4, 59, tzinfo=UTC), "31 Dec, 23:59 EST"),
+        (datetime(2027, 1, 1, 5, 0, tzinfo=UTC), "1 Jan 2027, 00:00 EST"),
         (None, "–"),
     ],
 )
