@@ -135,8 +135,7 @@ class Service:
 
     def seed(self) -> None:
         """Make the automations that every clinic may have (spec, section 2)."""
-        names = {name_key(name): name for name in SEEDED_AUTOMATIONS}
-        self.write(lambda connection: store.put_places(connection, {}, names))
+        self.write(_seed)
 
     def _standing(self) -> Standing:
         return self.ask(lambda connection: standing.read(connection, self.settings, self.clock.now()))
@@ -156,12 +155,17 @@ class Service:
             return change(connection)
 
     def reset(self) -> None:
-        """Empty the database, so that another source may be imported.
+        """Empty the database, so that another source may be imported, also by a server that runs already.
 
         Raises:
             ImportRunningError: an import is running.
         """
-        self.write(runs.reset)
+
+        def emptied(connection: Connection) -> None:
+            runs.reset(connection)
+            _seed(connection)
+
+        self.write(emptied)
 
     def look_after(self) -> None:
         """One round of what a live process does for all; raises as `write` does.
@@ -327,6 +331,10 @@ def current() -> Service:
 def set_current(service: Service | None) -> None:
     """Make this the server's one service, or say that there is none any more."""
     _current[:] = [service] if service is not None else []
+
+
+def _seed(connection: Connection) -> None:
+    store.put_places(connection, {}, {name_key(name): name for name in SEEDED_AUTOMATIONS})
 
 
 def _process_name(started_at: datetime) -> str:

@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from core.rules import SEEDED_AUTOMATIONS
 from tests.support.commands import SECONDS, SECRET, House, new_house, reading, uri
 from tests.support.postgres import Postgres
 from tests.support.standin import StandIn, conversations, forbidden
@@ -397,9 +398,12 @@ def test_a_database_holds_one_source(
 
 
 def test_a_database_may_be_emptied_for_another_source(real: House) -> None:
-    """`reset-data --yes` deletes all that was imported; then any source may come."""
+    """`reset-data --yes` deletes all that was imported, and no seed; then any source may come."""
     real.run("import", "--full")
     assert real.run("reset-data", "--yes").code == 0
+    with psycopg.connect(real.set["DATABASE_URL"]) as connection:
+        seeded = connection.execute("SELECT name FROM automations").fetchall()
+    assert {name for (name,) in seeded} == set(SEEDED_AUTOMATIONS)
     assert runs(real.set["DATABASE_URL"]) == []
     assert real.run("import", "--full", AIRTABLE_VIEW="Grid view").code == 0
 
