@@ -106,8 +106,7 @@ class EmbeddedServer:
     def _leave(self) -> None:
         """Drop the own lock, under the gate; nobody else's lock in the way means: the last one, so stop."""
         users, self._users = self._users, None
-        if users is None:
-            return
+        assert users is not None  # noqa: S101 (the callers are users)
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._cluster.stop()

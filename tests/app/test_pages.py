@@ -75,6 +75,18 @@ def test_a_database_that_is_down_is_all_that_a_page_shows(
     assert back.sidebar.selectbox[1].value == "Clinic 3"
 
 
+def test_a_first_visit_may_find_the_database_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No filters are known yet, and none are shown."""
+
+    def refuse(_: object) -> None:
+        raise DatabaseUnavailableError("The database cannot be reached. Start PostgreSQL.")
+
+    monkeypatch.setattr(site.service, "ask", refuse)
+    down = site.visit("rates")
+    assert [title.value for title in down.title] == ["The database cannot be reached"]
+    assert list(down.sidebar.selectbox) == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_running_import_is_shown_everywhere(site: Site, page: str) -> None:
     """Its number, what it does, and cancel instead of a second start."""
@@ -113,6 +125,40 @@ def test_totals_on_their_way_are_no_fault(make_site: Callable[..., Site]) -> Non
     assert "First import" in overview
     assert "totals are still on their way" in validation
     assert "ot as expected" not in overview + validation
+
+
+def test_a_first_import_that_runs_is_said_so(make_site: Callable[..., Site]) -> None:
+    """Nothing is there yet, and it is on its way."""
+    site = make_site()
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    assert "The first import is running." in said(site.visit("rates"))
+    run.run()
+
+
+def test_a_running_import_that_has_told_nothing_is_starting(site: Site) -> None:
+    """Between its row and its first word."""
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    site.change("UPDATE import_logs SET progress = NULL WHERE id = %s", run.import_id)
+    bars = [bar.proto.text for bar in site.visit().main.get("progress")]
+    assert bars == [f"Import {run.import_id}: Starting"]
+    run.run()
+
+
+def test_a_first_import_of_which_nothing_could_be_taken_leads_to_why(make_site: Callable[..., Site]) -> None:
+    """A table whose records all lack something is not an empty one."""
+    site = make_site(records=0)
+    site.standin.table.create({"User ID": "lost"}, at=NOW)
+    assert site.import_all()[1] == "succeeded"
+    app = site.visit()
+    assert "1 record was read, and none could be taken." in said(app)
+    assert "See why" in [link.proto.label for link in app.main.page_link]
+
+
+def test_the_demo_says_that_it_is_one(make_site: Callable[..., Site]) -> None:
+    """On every page, so that nobody takes its figures for their own."""
+    names = ("AIRTABLE_API_KEY", "AIRTABLE_BASE_ID", "AIRTABLE_ENDPOINT_URL")
+    app = make_site(**dict.fromkeys(names, "")).visit("imports")
+    assert "Demo data" in said(app)
 
 
 def test_a_first_import_that_failed_says_why(make_site: Callable[..., Site]) -> None:
@@ -179,6 +225,15 @@ def test_an_empty_period_leads_to_the_last_conversation(site: Site) -> None:
     (link,) = app.main.page_link
     assert "from=2025-12-01&to=2025-12-31" in link.proto.query_string
     assert "show-period=Custom" in link.proto.query_string
+
+
+def test_filters_that_nothing_ever_fits_lead_to_everything(site: Site) -> None:
+    """There is no last conversation to lead to."""
+    site.change("INSERT INTO automations (name, name_key) VALUES ('Unused', 'unused')")
+    app = site.visit(automation="Unused")
+    assert "There are no conversations with these filters at any time." in said(app)
+    (link,) = app.main.page_link
+    assert "show-automation=All+automations" in link.proto.query_string
 
 
 def test_a_link_sets_the_filters(site: Site) -> None:
@@ -359,6 +414,15 @@ def test_more_records_are_a_press_away(site: Site, monkeypatch: pytest.MonkeyPat
     assert "The newest" not in said(app)
 
 
+def test_a_table_that_a_browser_could_not_hold_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says how to come by the rest, where there is no more to press."""
+    monkeypatch.setattr(grids, "ROWS_SHOWN", 10)
+    monkeypatch.setattr(grids, "MOST_ROWS", 10)
+    app = site.visit("clinics", clinic="Clinic 0")
+    assert "The newest 10 are shown. Filters narrow them down." in said(app)
+    assert [label for label in labels(app) if label.startswith("Show up to")] == []
+
+
 def test_a_refused_mass_deletion_shows_what_would_go_and_may_be_allowed(site: Site) -> None:
     """The records, and a button that imports everything once more and lets them go."""
     for record in site.standin.table.records()[:150]:
@@ -435,6 +499,15 @@ def test_what_is_odd_comes_with_its_records(site: Site) -> None:
     app.session_state["odd leads_without_engagement"] = True
     opened = box(site.look(app.run()))
     assert len(opened.dataframe[0].value) == int(opened.label.split("**")[1])
+
+
+def test_what_is_odd_in_counts_alone_has_no_records(site: Site) -> None:
+    """Where source and database disagree, nobody can say about which records."""
+    site.change("UPDATE import_logs SET processed = processed + 2, created = created + 2")
+    app = site.visit("validation")
+    (box,) = [box for box in app.expander if "source and database disagree" in box.label]
+    assert "**2**" in box.label
+    assert list(box.dataframe) == []
 
 
 # Privacy

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import visit
+from core import reports, visit
 from core.people import Person, Role
 from core.settings import variables
 from core.slots import set_paused
@@ -57,6 +57,12 @@ def test_parts_that_need_a_person_say_so(site: Site) -> None:
     app = site.visit("system")
     assert (parts(app)["Schedule"], parts(app)["Last import"]) == ("Paused", "Failed")
     assert str(app.table[0].value["More"][2]).startswith("By ada, ")
+
+
+def test_a_database_that_hangs_is_told_as_a_part(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page itself was still answered; its health was not."""
+    monkeypatch.setattr(site.service, "health", lambda: reports.down("1"))
+    assert parts(site.visit("system"))["Database"] == "Does not answer in time"
 
 
 def test_before_the_first_import_there_is_none(make_site: Callable[..., Site]) -> None:

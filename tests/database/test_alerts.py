@@ -10,10 +10,14 @@ import pytest
 from sqlalchemy import Connection
 
 from core.alerts import WELL, Alerts, Cause, Due, LastRun, addresses, causes, due, last_run, unreadable
+from core.errors import SettingsError
 from core.runs import Status
+from core.server import require_receivers
+from core.settings import load
 from core.validation import Metric
 from tests.support import standin as faults
 from tests.support.imports import CLOCK, Importing
+from tests.support.services import NO_FILE
 from tests.support.standin import StandIn, conversations, is_page
 
 # Python 3.11 and 3.12 still have the module that apprise looks for first.
@@ -295,3 +299,12 @@ def test_addresses_are_separated(written: str, expected: tuple[str, ...]) -> Non
 def test_an_address_of_no_service_is_named_by_its_place() -> None:
     """What apprise cannot read is found before it is needed."""
     assert unreadable(["json://host", "nonsense", "nosuch://host"]) == [2, 3]
+
+
+def test_a_server_names_the_address_that_it_cannot_use() -> None:
+    """By its place alone, before it starts: an address holds a secret."""
+    known = load({"ALERT_URLS": "json://host, nosuch://alertSECRET@host"}, NO_FILE)
+    with pytest.raises(SettingsError, match=r"ALERT_URLS: address 2 names no service") as raised:
+        require_receivers(known)
+    assert "SECRET" not in raised.value.message
+    require_receivers(load({"ALERT_URLS": "json://host"}, NO_FILE))

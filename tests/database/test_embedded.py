@@ -1,5 +1,6 @@
 """The embedded PostgreSQL, from its first start to the worst ways of dying."""
 
+import fcntl
 import os
 import pwd
 import signal
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from core import cluster, embedded
 from core.embedded import EmbeddedServer
 from core.errors import EmbeddedServerError
 from tests.support.postgres import new_folder
@@ -415,6 +417,11 @@ def break_version(root: Path) -> None:
     (root / "cluster/PG_VERSION").write_text("12\n", encoding="ascii")
 
 
+def break_marker(root: Path) -> None:
+    """Without the file that says whose data they are."""
+    (root / "cluster/PG_VERSION").unlink()
+
+
 def break_control(root: Path) -> None:
     """Without the file that a cluster cannot be without."""
     (root / "cluster/global/pg_control").unlink()
@@ -440,7 +447,8 @@ def break_root(root: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "names"),
     [
-        (break_version, "PostgreSQL 18"),
+        (break_version, r"PostgreSQL 18 \(found: 12\)"),
+        (break_marker, r"PostgreSQL 18 \(found: none\)"),
         (break_control, "did not start.*postgres.log"),
         (break_configuration, "did not start.*postgres.log"),
         (break_cluster, "postgres/cluster"),
@@ -455,6 +463,59 @@ def test_broken_data_folder(copied: Path, damage: Callable[[Path], None], names:
         server.acquire()
     assert "\n" not in caught.value.message
     server.release()
+
+
+def test_data_that_cannot_be_made_are_told(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line that names the log; the next start begins anew."""
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "INITDB_OPTIONS", ("--no-such-option",))
+        with pytest.raises(EmbeddedServerError, match=r"could not be initialised.*postgres\.log"):
+            EmbeddedServer(fresh).acquire()
+    with EmbeddedServer(fresh) as server:
+        assert answers(server.conninfo("postgres"))
+
+
+def test_a_gate_that_stays_closed_is_told(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever for another process to start or stop the server."""
+    gate = os.open(used / "postgres/gate.lock", os.O_RDWR)
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        with monkeypatch.context() as patched:
+            patched.setattr(embedded, "TRIES", 1)
+            with pytest.raises(EmbeddedServerError, match="by another process, for too long"):
+                EmbeddedServer(used).acquire()
+    finally:
+        os.close(gate)
+    with EmbeddedServer(used) as server:
+        assert answers(server.conninfo("postgres"))
+
+
+def test_a_server_that_never_is_ready_is_told(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever for one that recovers, and who gives up is no user of it."""
+    server = EmbeddedServer(used)
+    with monkeypatch.context() as patched:
+        patched.setattr(embedded, "TRIES", 2)
+        patched.setattr(cluster.Cluster, "state", lambda _: cluster.State.BUSY)
+        with pytest.raises(EmbeddedServerError, match="was not ready in time"):
+            server.acquire()
+    with server:
+        assert answers(server.conninfo("postgres"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "works"), [(PermissionError, True), (ProcessLookupError, False), (None, False)]
+)
+def test_whom_a_lock_file_names(
+    used: Path, monkeypatch: pytest.MonkeyPatch, fault: type[OSError] | None, works: bool
+) -> None:
+    """A process that may not be looked at counts as the server; one that died just now does not."""
+
+    def kill(_: int, __: int) -> None:
+        if fault is not None:
+            raise fault
+
+    monkeypatch.setattr(os, "kill", kill)
+    assert cluster._works_in(2**22 + 1, used) is works  # noqa: SLF001 (no other user's process is at hand)
 
 
 def test_refused_database(used: Path) -> None:

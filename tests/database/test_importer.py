@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,18 +10,20 @@ from typing import Any
 import psycopg
 import pytest
 
+from core import importer
 from core.control import Control
 from core.database import IMPORT_LOCK, OWNER
 from core.errors import ImportRunningError, SourceMismatchError, StoppingError
 from core.importer import Import, Order
-from core.records import Column
+from core.records import Column, Outcome
 from core.rules import Ruleset
 from core.runs import Mode, Status, Trigger
+from core.seen import Seen
 from tests.support.comparison import COMPARED, LEFT_OUT, differences
 from tests.support.imports import COLUMNS, ZONE, Importing, counters, importing
 from tests.support.postgres import Postgres
 from tests.support.standin import START, StandIn, conversations, is_page, unauthorized
-from tests.support.waiting import until
+from tests.support.waiting import cut_connections, full_once_free, until
 
 DATA_TABLES = (
     *("clients", "locations", "automations", "location_automations", "customers"),
@@ -487,3 +489,53 @@ def test_every_column_is_compared_or_left_out_with_a_reason(product: Importing) 
         LEFT_OUT
     )
     assert {f"{row['table_name']}.{row['column_name']}" for row in columns} == known
+
+
+# What nobody foresaw
+
+
+def test_an_unforeseen_fault_fails_the_run_without_its_words(
+    product: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row says that it failed, and of what kind; an error's own words may quote a cell."""
+
+    def fail(*_: object) -> None:
+        raise LookupError("person0@example.com")
+
+    monkeypatch.setattr(importer, "decide", fail)
+    ended = product.full()
+    (error,) = product.row(ended.import_id)["errors"]
+    assert (ended.status, error["code"]) == (Status.FAILED, "unexpected")
+    assert "LookupError" in error["message"]
+    assert "person0" not in error["message"]
+
+
+def test_what_was_read_and_what_was_counted_must_agree(
+    product: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record too many among those that were read is no success."""
+
+    def one_more(_: Seen, __: object) -> dict[Outcome, int]:
+        return {Outcome.CREATED: 251}
+
+    monkeypatch.setattr(Seen, "counts", one_more)
+    ended = product.full()
+    assert (ended.status, ended.errors[0]["code"]) == (Status.PARTIAL, "count_mismatch")
+    assert ended.errors[0]["message"].startswith("251 records were read and 250 counted; ")
+
+
+def test_a_lock_that_stays_lost_ends_the_run(product: Importing, standin: StandIn) -> None:
+    """Where another import takes the lock of one that was cut off, and keeps it, the first gives up."""
+    with ExitStack() as other:
+
+        def overtake(batch: int) -> None:
+            if batch == 1:
+                cut_connections(product.url)
+                other.enter_context(holding_the_lock(product.url))
+
+        product.plant = replace(product.plant, committed=overtake, database_patience_seconds=0.2)
+        ended = product.full()
+    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, "lost_run")
+    product.plant = replace(product.plant, committed=lambda _: None)
+    assert full_once_free(product).status is Status.SUCCEEDED
+    assert differences(standin.table, product.url) == []

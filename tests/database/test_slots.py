@@ -1,11 +1,13 @@
 """The schedule in the database: slots, pauses, heartbeats, and what several processes make of them."""
 
+import logging
+import threading
 from datetime import datetime
 
 import pytest
 from sqlalchemy import text
 
-from core import queries, reports, slots
+from core import queries, reports, scheduler, slots
 from core.errors import DatabaseUnavailableError, ImportRunningError, SourceMismatchError
 from core.importer import Order
 from core.runs import Mode, Trigger
@@ -105,6 +107,71 @@ def test_a_slot_whose_import_could_not_begin_was_missed(office: Office, fault: E
     process.at(EVENING + HOUR + 2 * SECOND)
     assert states(office) == [(EVENING, "missed")]
     assert office.orders == []
+
+
+def test_a_slot_stays_open_while_the_lock_changes_hands(office: Office) -> None:
+    """An import that cannot be named yet, or no more, is nobody's slot: the next look begins one."""
+    office.faults = [ImportRunningError("changing hands", None)]
+    process = Process(office)
+    process.at(EVENING)
+    assert (office.orders, states(office)) == ([], [(EVENING, "taken")])
+    process.at(EVENING + SECOND)
+    assert [order.slot_at for order in office.orders] == [EVENING]
+
+
+def test_a_slot_that_is_still_open_when_the_next_one_comes_was_missed(office: Office) -> None:
+    """A database that is away from one slot to another: the newer one is done, the older owned up to."""
+    office.faults = [DatabaseUnavailableError("away")]
+    process = Process(office)
+    with pytest.raises(DatabaseUnavailableError):
+        process.at(EVENING)
+    process.at(RECONCILE)
+    assert states(office) == [(EVENING, "missed"), (RECONCILE, "taken")]
+    assert [order.slot_at for order in office.orders] == [RECONCILE]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ImportRunningError("running", 7), "caught_up_by_running_import"),
+        (SourceMismatchError("other"), "catch_up_not_begun"),
+    ],
+)
+def test_a_catch_up_that_cannot_begin_stops_no_server(
+    office: Office, caplog: pytest.LogCaptureFixture, fault: Exception, said: str
+) -> None:
+    """An import that runs already is it; what is wrong otherwise is logged."""
+    caplog.set_level(logging.INFO)
+    with opened(Process(office)):
+        pass
+    process = Process(office, "two")
+    process.now = EVENING + HOUR / 2
+    office.faults = [fault]
+    with opened(process, startup_import=False):
+        assert states(office) == [(EVENING, "missed")]
+    assert said in [record.message for record in caplog.records]
+    assert office.orders == []
+
+
+def test_the_round_outlives_any_fault(
+    office: Office, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage is told once and not every round, what nobody foresaw each time; then it goes on."""
+    monkeypatch.setattr(scheduler, "BEAT_SECONDS", 0.01)
+    away = DatabaseUnavailableError("away")
+    faults: list[Exception] = [away, away, away, LookupError("a mistake")]
+    well = threading.Event()
+
+    def look_after() -> None:
+        if faults:
+            raise faults.pop(0)
+        well.set()
+
+    monkeypatch.setattr(office, "look_after", look_after)
+    with opened(Process(office)):
+        assert well.wait(30)
+    said = [record.message for record in caplog.records]
+    assert said == ["scheduler_database_away", "scheduler_fault"]
 
 
 @pytest.mark.parametrize("startup_import", [True, False])

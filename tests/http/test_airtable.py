@@ -130,6 +130,16 @@ def test_passing_faults_are_tried_again(standin: StandIn, fault: Fault, expected
     assert len(standin.seen) - sent == 6
 
 
+@pytest.mark.parametrize("date", ["soon", ""])
+def test_an_answer_without_its_moment_counts_from_now(standin: StandIn, date: str) -> None:
+    """The watermark then rests on this machine's clock."""
+    standin.fail(lambda answer: replace(answer, headers={"Date": date}), on=is_page, times=None)
+    reader = Reader(source_of(standin), Pacer(10_000, 0.05, CLOCK), CLOCK, ReadingState(CLOCK, IMPATIENT))
+    before = CLOCK.now()
+    page = next(reader.pages(everything(source_of(standin))))
+    assert before <= page.sent_at <= CLOCK.now()
+
+
 @pytest.mark.parametrize("fault", [faults.silence, faults.trickle])
 def test_silence_ends_in_a_timeout(standin: StandIn, fault: Callable[[], Fault]) -> None:
     """A server that says nothing, or never comes to an end, is left after the time-out and asked again."""

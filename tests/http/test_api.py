@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp
 from core import __version__, reports
 from core.access import Access
 from core.api import LARGEST_BODY, OPERATIONS, Api
+from core.openapi import document
 from core.people import COOKIE, Person, Role
 from core.pulse import Pulse
 from core.service import REAL_CLOCK, Service
@@ -332,6 +334,27 @@ def test_a_persons_body_must_be_json(client: Client, standin: StandIn, kind: str
 # When things go wrong
 
 
+def test_a_request_that_breaks_off_is_told_so(client: Client) -> None:
+    """Half of a body begins nothing."""
+    before = client.get("/api/import/history", "limit=1").body
+    answer = call(client.app, "POST", "/api/import/trigger", body=b"{", whole=False)
+    assert (answer.status, answer.code) == (400, "disconnected")
+    assert client.get("/api/import/history", "limit=1").body == before
+
+
+def test_a_call_that_takes_too_long_is_answered_meanwhile(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, so that whoever asks is not held up by a database that hangs."""
+    free = threading.Event()
+    monkeypatch.setattr(client.service, "stats", lambda: free.wait(30))
+    slow = [replace(op, seconds=0.05) for op in OPERATIONS if op.path == "/import/stats"]
+    monkeypatch.setattr("core.api.OPERATIONS", slow)
+    answer = call(app_of(client.service), "GET", "/api/import/stats")
+    free.set()
+    assert (answer.status, answer.code) == (503, "busy")
+
+
 def test_without_a_database_the_api_says_so(postgres: Postgres, standin: StandIn) -> None:
     """503 in JSON from everything that asks it, and `down` from the health."""
     with postgres.database() as url, service_on(url, standin) as service:
@@ -423,6 +446,16 @@ def test_who_asks_a_database_that_was_down_waits_less(monkeypatch: pytest.Monkey
     until(lambda: _await(heart.pulse.health).status == "ok", "a database that answers again")
 
 
+def test_a_fault_of_the_question_reaches_whoever_asks() -> None:
+    """What nobody foresaw is no health, and is told."""
+
+    def fail() -> reports.HealthReport:
+        raise LookupError("a mistake")
+
+    with pytest.raises(LookupError):
+        _await(Pulse(fail, reports.down("1"), REAL_CLOCK).health)
+
+
 def test_health_is_remembered_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it is asked, the database is asked once; afterwards anew."""
     heart = Heart()
@@ -455,3 +488,22 @@ def test_the_document_names_every_call(client: Client) -> None:
     assert trigger["additionalProperties"] is False
     assert set(trigger["properties"]) == {"incremental", "notes", "allowMassDelete"}
     assert made["security"] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"API_TOKEN": "secret"}, {"token": "http"}),
+        ({"DASHBOARD_PASSWORD": "press"}, {"session": "apiKey"}),
+        ({"TRUSTED_USER_HEADER": "X-User"}, {}),
+    ],
+)
+def test_the_document_says_how_to_identify_oneself(
+    client: Client, standin: StandIn, variables: dict[str, str], named: dict[str, str]
+) -> None:
+    """At this very server: a proxy's header is not the caller's to send."""
+    with service_on(client.service.conninfo, standin, None, **variables) as guarded:
+        made = document(OPERATIONS, guarded.people, __version__)
+    schemes = made["components"]["securitySchemes"]
+    assert {name: scheme["type"] for name, scheme in schemes.items()} == named
+    assert made["security"] == [{name: []} for name in named]

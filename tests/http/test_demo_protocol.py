@@ -414,6 +414,38 @@ def test_head_and_body_leave_in_one_packet(protocol: Protocol) -> None:
     assert received.endswith(b"}")
 
 
+def test_one_record_takes_no_listings_parameters(protocol: Protocol, table: Table) -> None:
+    """What would be passed over is refused."""
+    response = get(protocol, f"{PATH}/{table.records()[0].id}?pageSize=1")
+    assert (response.status, error_type(response)) == (422, "INVALID_REQUEST_UNKNOWN")
+
+
+def test_a_table_refuses_what_it_cannot_hold(table: Table) -> None:
+    """A second record of the same id, a column that it does not have."""
+    with pytest.raises(ValueError, match="exists already"):
+        table.create({}, at=NOW, record_id=table.records()[0].id)
+    with pytest.raises(ValueError, match="no such column: Colour"):
+        table.create({"Colour": "red"}, at=NOW)
+
+
+def test_any_status_can_be_answered() -> None:
+    """Also one that HTTP has no words for."""
+    with DemoServer(lambda _: Response(599, {}), lambda: NOW) as url:
+        answer = requests.get(url, timeout=5)
+    assert (answer.status_code, answer.reason) == (599, "Unknown")
+
+
+def test_a_fault_of_the_servers_own_is_seen(capfd: pytest.CaptureFixture[str]) -> None:
+    """Clients that go away are nobody's fault; anything else stands on the terminal."""
+
+    def fail(_: Request) -> Response:
+        raise LookupError("a mistake")
+
+    with DemoServer(fail, lambda: NOW) as url, pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=5)
+    assert "LookupError: a mistake" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("sent", [b"NONSENSE / HTTP/1.1\r\n\r\n", b"\xff\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
 def test_what_is_no_request_disturbs_nobody(
     protocol: Protocol, capfd: pytest.CaptureFixture[str], sent: bytes

@@ -44,8 +44,9 @@ def call(
     peer: str | None = LOCAL_PEER,
     host: str | None = LOCAL_HOST,
     scheme: str = "http",
+    whole: bool = True,
 ) -> Answer:
-    """Send one request; method `WEBSOCKET` opens a websocket instead."""
+    """Send one request; method `WEBSOCKET` opens a websocket instead. One that is not `whole` breaks off."""
     given = [("host", host)] if host is not None else []
     encoded = [
         (name.lower().encode(), value if isinstance(value, bytes) else value.encode("latin-1"))
@@ -68,13 +69,15 @@ def call(
     }
     if method == "WEBSOCKET":
         del scope["method"]
-    return asyncio.run(_send(app, scope, body))
+    return asyncio.run(_send(app, scope, {"body": body, "more_body": not whole}))
 
 
-async def _send(app: ASGIApp, scope: dict[str, Any], body: bytes) -> Answer:
+async def _send(app: ASGIApp, scope: dict[str, Any], body: dict[str, object]) -> Answer:
     sent: list[MutableMapping[str, Any]] = []
     websocket = scope["type"] == "websocket"
-    waiting = [{"type": "websocket.connect"} if websocket else {"type": "http.request", "body": body}]
+    waiting: list[MutableMapping[str, Any]] = [
+        {"type": "websocket.connect"} if websocket else {"type": "http.request", **body}
+    ]
 
     async def receive() -> MutableMapping[str, Any]:
         await asyncio.sleep(0)

@@ -181,3 +181,10 @@ def test_a_spark_has_the_colour_of_its_total() -> None:
     (line,) = charts.spark(WEEKS, "engaged", Unit.WEEK).data
     assert line.line.color == MEASURES["engaged"].colour
     assert line.customdata[0] == "Week of 2 Mar 2026<br>788 engaged"
+
+
+def test_nothing_has_no_average() -> None:
+    """Over no conversations there is no dashed line, and the chart is drawn all the same."""
+    nothing = Totals(conversations=0, bookings=0, leads=0, engaged=0)
+    figure = charts.rates_by_name(CLINICS.head(0), "bookings", nothing)
+    assert (len(figure.layout.shapes), len(figure.data[0].x)) == (0, 0)

@@ -103,6 +103,10 @@ def test_what_pyairtable_writes_is_understood(formula: f.Formula | str, expected
         ("0", False),
         ("{Seats}", True),
         ("LEN({Seats}) = 1", True),
+        ("FIND('T', CREATED_TIME()) = 11", True),
+        ("RIGHT(CREATED_TIME(), 1) = 'Z'", True),
+        ("LEN(TRUE()) = 1", True),
+        ("{Empty} < 1", True),
         ("RIGHT('abc', 0) = ''", True),
         ("RIGHT('abc', 9) = 'abc'", True),
         ("LEFT({Empty}, 3) = ''", True),
@@ -126,6 +130,7 @@ def test_the_language_reads_as_airtables(formula: str, expected: bool) -> None:
         "MOD('a', 2)",
         "IS_AFTER(DATETIME_PARSE('soon'), CREATED_TIME())",
         "NOT(IS_AFTER({Empty}, CREATED_TIME()))",
+        "IS_SAME(CREATED_TIME(), CREATED_TIME(), 'fortnight')",
     ],
 )
 def test_an_error_leaves_the_record_out(formula: str) -> None:

@@ -108,3 +108,9 @@ def test_a_file_that_cannot_be_written_is_told_at_once(
     with pytest.raises(OSError, match=r"error\.log"):
         log.configure(tmp_path, terminal=False)
     log.close()
+
+
+@pytest.mark.parametrize(("written", "shown"), [("soon", "soon"), (7, "7"), (None, "")])
+def test_a_moment_that_is_none_is_shown_as_it_is_written(written: object, shown: str) -> None:
+    """A line that somebody else wrote breaks no page."""
+    assert list(loglines.table([{"time": written}], ZONE)["Time"]) == [shown]

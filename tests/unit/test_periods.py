@@ -194,3 +194,10 @@ def test_a_day_in_the_address_may_be_wrong(text: str, day: date | None) -> None:
 def test_december_is_a_whole_month() -> None:
     """The month after December is January of the next year."""
     assert whole_month(date(2025, 12, 5)) == period("2025-12-01", "2025-12-31")
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_time_ends_with_its_last_day(unit: Unit) -> None:
+    """A date in the year 9999 has no bucket after its own, and breaks no page."""
+    assert following(date.max, unit) == date.max
+    assert not unfinished(date.max, unit, date.max)

@@ -46,6 +46,16 @@ def env_file(tmp_path: Path) -> Path:
     return tmp_path / ".env"
 
 
+def test_a_machine_without_a_zone_counts_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be found out keeps nothing from starting."""
+
+    def fail() -> str:
+        raise LookupError("no zone")
+
+    monkeypatch.setattr("core.settings.get_localzone_name", fail)
+    assert str(load({}, NOWHERE).timezone) == "UTC"
+
+
 def test_an_empty_environment_is_the_demo_with_the_defaults() -> None:
     """Nothing set: the demo, and every default of the spec's section 4."""
     settings = load({}, NOWHERE)
@@ -87,6 +97,7 @@ def test_an_empty_environment_is_the_demo_with_the_defaults() -> None:
         ("RECONCILE_DAY", "someday"),
         ("IMPORT_ON_STARTUP", "maybe"),
         ("BOOKING_YEARS", "25"),
+        ("BOOKING_YEARS", ","),
         ("BOOKING_YEARS", "٢٠٢٥"),
         ("MAX_DELETE_PERCENT", "101"),
         ("EXPECTED_CONVERSATIONS", "many"),
