@@ -36,6 +36,8 @@ COUNTERS: Mapping[str, str] = {
     "missed": "Changes that earlier imports had missed",
     "retries": "Requests that were tried again",
 }
+# Results that need nobody's eye.
+WELL = frozenset({"succeeded", "cancelled", "running"})
 RARE = frozenset({"missed", "retries"})
 REASONS: Mapping[str, str] = {
     "missing_clinic": "The Clinic cell is empty",

@@ -7,11 +7,10 @@ import streamlit as st
 
 from core import visit, words
 from core.links import link
+from core.names import WELL
 from core.palette import RESULTS
 from core.standing import Standing
 
-# Results that need nobody's eye.
-WELL = frozenset({"succeeded", "cancelled", "running"})
 # Each result's colour and icon.
 MARKS: Mapping[str, tuple[str, str]] = {
     "succeeded": ("green", ":material/check_circle:"),

@@ -21,6 +21,7 @@ from core.names import (
     RESULT_NAMES,
     TOTALS,
     TRIGGERS,
+    WELL,
 )
 from core.palette import RATES, RESULTS
 from core.probe import ConnectionReport
@@ -32,14 +33,15 @@ from core.settings import column_variable
 from core.silence import Quiet, quiet_days, state
 from core.standing import Standing
 
-NONE_YET = "None yet"
 CHANGE, COURSE = "Change (%)", "Course"
 
 Told = Callable[[datetime | None], str]
 
 
-def marked(word: str, *, well: bool) -> str:
-    """A state in Markdown: by colour, icon and word, in one piece that a narrow screen does not break."""
+def marked(word: str, *, well: bool | None) -> str:
+    """A state in Markdown: by colour, icon and word, in one piece; the word alone where it is neither."""
+    if well is None:
+        return word
     color, icon = ("green", "check_circle") if well else ("red", "error")
     return f":{color}-badge[:material/{icon}: {word}]"
 
@@ -264,21 +266,22 @@ def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:
         ("Schedule", scheduler.status == "running", *_schedule(report, standing, told)),
         (
             "Last import",
-            ended is None or ended["status"] == "succeeded",
-            RESULTS[ended["status"]].label if ended else NONE_YET,
+            _ended_well(ended["status"]) if ended else None,
+            RESULTS[ended["status"]].label if ended else "None yet",
             f"Import {ended['id']}, {told(ended['started_at'])}" if ended else words.NOTHING,
         ),
     ]
     return pd.DataFrame(
         [
-            {
-                "Part": part,
-                "State": state if state == NONE_YET else marked(state, well=well),
-                "More": more,
-            }
+            {"Part": part, "State": marked(state, well=well), "More": more}
             for part, well, state, more in rows_of
         ]
     )
+
+
+def _ended_well(status: str) -> bool | None:
+    """Whether an import did; of one that a person cancelled nobody can say."""
+    return True if status == "succeeded" else None if status in WELL else False
 
 
 def _database(report: HealthReport) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import streamlit as st
 from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
 from core.emptiness import never_imported
 from core.links import RUN, go, link
-from core.names import COUNTERS, JOBS, MODES, TRIGGERS
+from core.names import COUNTERS, JOBS, MODES, TRIGGERS, WELL
 from core.palette import RESULTS
 from core.questions import ask_now
 from core.standing import Standing
@@ -62,7 +62,7 @@ def last_one() -> None:
         return
     st.caption("The last one:")
     outcome.line(runs[0])
-    if runs[0]["status"] not in outcome.WELL and runs[0]["errors"]:
+    if runs[0]["status"] not in WELL and runs[0]["errors"]:
         st.markdown(words.plain(runs[0]["errors"][-1]["message"]))
 
 
@@ -193,8 +193,8 @@ def refused(run: Mapping[str, Any]) -> None:
     st.header("Deletions that were refused", anchor=False)
     st.write(
         f"Airtable no longer shows {words.counted(len(run['refused_deletions']), 'record')}. Look whether "
-        "its table and view are right. If they are really gone, allow it: all is read again, and what is "
-        "absent is deleted."
+        "its table and view are right. If they are really gone, an operator may allow it: all is read again, "
+        "and what is absent is deleted."
     )
     actions.allow_deletion_button()
     title = "Refused deletions"
@@ -211,7 +211,7 @@ def details(run: Mapping[str, Any]) -> None:
             st.caption("Records that an earlier import had rejected stand there, and in Data quality.")
         grids.records(title, rejected)
     lines = loglines.of_import(view.settings.log_dir, run["id"], run["started_at"], LINES)
-    with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in outcome.WELL):
+    with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in WELL):
         st.caption(f"Newest first, {LINES} at most, from {loglines.FILE}.")
         grids.draw("Log lines", loglines.table(lines[::-1], view.zone))
 

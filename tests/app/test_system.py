@@ -65,6 +65,12 @@ def test_a_database_that_hangs_is_told_as_a_part(site: Site, monkeypatch: pytest
     assert parts(site.visit("system"))["Database"] == "Does not answer in time"
 
 
+def test_a_cancelled_import_is_neither_well_nor_unwell(site: Site) -> None:
+    """Whoever cancelled it knows; health is not worse for it either."""
+    site.change("UPDATE import_logs SET status = 'cancelled', errors = '[{}]'")
+    assert site.visit("system").table[0].value["State"][3] == "Cancelled"
+
+
 def test_before_the_first_import_there_is_none(make_site: Callable[..., Site]) -> None:
     """Not a traceback."""
     assert parts(make_site().visit("system"))["Last import"] == "None yet"
