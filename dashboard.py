@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from core import access, api, emptiness, frame, panels, server  # noqa: F401 (what pages import is loaded before the first visitor)
+from core import access, api, emptiness, frame, panels, questions, server  # noqa: F401 (what pages import is loaded before the first visitor)
 
 
 def address() -> server.Address:
@@ -23,7 +23,7 @@ def overview(request: Request) -> RedirectResponse:
 app = st.App(
     Path(__file__).resolve().parent / "pages" / "_frame.py",
     routes=[Route("/overview", overview)],
-    lifespan=server.lifespan(address),
+    lifespan=server.lifespan(address, questions.renew),
     middleware=[*access.middleware(), *api.middleware()],
 )
 

@@ -29,6 +29,11 @@ class Totals:
 
 READ_LIVE_COUNT = text("SELECT count(*) FROM conversations WHERE deleted_at IS NULL")
 
+# Batches are numbered in their own transaction, so figures that are read while an import runs grow too.
+READ_VERSION = text("""
+    SELECT id, batches FROM import_logs WHERE changed_data ORDER BY id DESC LIMIT 1
+""")
+
 READ_TOTALS = text("""
     SELECT count(*) AS conversations, count(*) FILTER (WHERE booked) AS bookings,
            count(*) FILTER (WHERE lead_created) AS leads, count(*) FILTER (WHERE engaged) AS engaged
@@ -159,6 +164,12 @@ READ_SLOT_MISSED = text("""
             '-infinity')
     )
 """)
+
+
+def data_version(connection: Connection) -> str:
+    """Another one with every batch that may have changed a figure."""
+    newest = connection.execute(READ_VERSION).first()
+    return f"{newest.id}.{newest.batches}" if newest else "0"
 
 
 def live_count(connection: Connection) -> int:

@@ -2,6 +2,8 @@
 
 import logging
 import pickle
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -10,12 +12,18 @@ import streamlit as st
 from sqlalchemy import Connection
 
 from core import reports, service, visit
+from core.errors import DatabaseError
+from core.log import Log
 
 # Loaded before the server runs, for the first visitor's sake; Streamlit warns of what is then meant.
 logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
 
+# What is asked anew after an import: about what a visit to each page asks.
+MOST_RENEWED = 40
+
 P = ParamSpec("P")
 T = TypeVar("T")
+log = Log("server")
 
 
 def ask(question: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
@@ -56,7 +64,45 @@ def health() -> reports.HealthReport:
 
 def remembered(version: str, name: str, given: tuple[object, ...], question: Callable[[Connection], T]) -> T:
     """The answer of this name to what was given, for as long as the data's version stays; raises as `ask`."""
+    _asked.note(name, given, question)
     return cast("T", _cached(version, name, given, question))
+
+
+def renew() -> None:
+    """Ask anew what pages last asked of the data, so that nobody waits who looks first after an import.
+
+    While one runs nothing is asked: its every batch changes the data. Never raises.
+    """
+    try:
+        standing = service.current().standing.renewed()
+        for name, given, question in _asked.newest() if standing.running is None else ():
+            _cached(standing.version, name, given, question)
+    except (DatabaseError, service.NoServiceError) as error:
+        log.failure("figures_not_renewed", error)
+
+
+class _Asked:
+    """The newest questions, each once; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._questions: OrderedDict[str, tuple[str, tuple[object, ...], Callable[[Connection], Any]]]
+        self._questions = OrderedDict()
+
+    def note(self, name: str, given: tuple[object, ...], question: Callable[[Connection], Any]) -> None:
+        key = repr((name, given))
+        with self._lock:
+            self._questions[key] = (name, given, question)
+            self._questions.move_to_end(key)
+            if len(self._questions) > MOST_RENEWED:
+                self._questions.popitem(last=False)
+
+    def newest(self) -> list[tuple[str, tuple[object, ...], Callable[[Connection], Any]]]:
+        with self._lock:
+            return list(self._questions.values())
+
+
+_asked = _Asked()
 
 
 def drawn(draw: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:

@@ -313,7 +313,9 @@ def validation(connection: Connection, settings: Settings) -> Validation:
     )
 
 
-def health(connection: Connection, settings: Settings, now: datetime, version: str) -> HealthReport:
+def health(
+    connection: Connection, settings: Settings, now: datetime, version: str, conversations: int
+) -> HealthReport:
     """Whether everything is as it should be; degraded where a person should look."""
     last = queries.last_ended(connection)
     beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
@@ -327,7 +329,7 @@ def health(connection: Connection, settings: Settings, now: datetime, version: s
             status="paused" if beat["paused"] else "running" if alive else "stopped",
             next_run=scheduler(beat, settings).next_run,
         ),
-        data=DataHealth(conversations=queries.live_count(connection)),
+        data=DataHealth(conversations=conversations),
         version=version,
     )
 

@@ -48,8 +48,13 @@ class Address:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
-def lifespan(address: Callable[[], Address]) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """Everything that lives as long as the server; `address` is asked once the server knows it."""
+def lifespan(
+    address: Callable[[], Address], changed: Callable[[], None]
+) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Everything that lives as long as the server; `address` is asked once the server knows it.
+
+    `changed` is called when data may have changed, in the background.
+    """
 
     @asynccontextmanager
     async def life(_: object) -> AsyncIterator[None]:
@@ -58,6 +63,7 @@ def lifespan(address: Callable[[], Address]) -> Callable[[object], AbstractAsync
         service = await asyncio.to_thread(_open_or_exit, address(), leaving)
         try:
             set_current(service)
+            service.follow(changed)
             send_at_once(address().port)
             gc.collect()
             gc.freeze()  # what is loaded by now never goes, and no collection need look at it

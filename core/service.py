@@ -54,7 +54,9 @@ class Service:
         self._pacer = Pacer(self._origin.requests_per_second, settings.airtable_penalty_seconds, clock)
         self._timetable = Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
         self._watch = Watch(self, settings, self._timetable, clock)
-        self._background = Background(self.begin_import, self.check_alerts, self._closing)
+        self._background = Background(self.begin_import, self._settle, self._closing)
+        self._changed: Callable[[], None] = lambda: None
+        self._counted: tuple[str, int] | None = None
         self._scheduler: Scheduler | None = None
         self._startup: StartupImport | None = None
         self.people = People(settings, clock)
@@ -176,7 +178,15 @@ class Service:
         if self._embedded is not None:
             self._embedded.keep_up()
         self._watch.tell_dead_twice_seen()
+        self._settle()
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Have this called when data may have changed: after each import here, and in each round for all."""
+        self._changed = changed
+
+    def _settle(self) -> None:
         self.check_alerts()
+        self._changed()
 
     # Imports
 
@@ -266,9 +276,17 @@ class Service:
         """Whether everything is as it should be; a database that is down is an answer, not an error."""
         try:
             with database.explained(self.conninfo), self._quick_engine.connect() as connection:
-                return reports.health(connection, self.settings, self.clock.now(), __version__)
+                count = self._live_count(connection)
+                return reports.health(connection, self.settings, self.clock.now(), __version__, count)
         except DatabaseError:
             return reports.down(__version__)
+
+    def _live_count(self, connection: Connection) -> int:
+        """Counted once for each version of the data: monitors ask every second, data change twice a day."""
+        version = queries.data_version(connection)
+        if self._counted is None or self._counted[0] != version:
+            self._counted = version, queries.live_count(connection)
+        return self._counted[1]
 
     def require_import(self) -> None:
         """Make sure that there is something to report.

@@ -3,16 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping
 
 from core import queries, reports
 from core.reports import HEARTBEAT_SECONDS, StatusReport
 from core.settings import Settings
-
-# Batches are numbered in their own transaction, so figures that are read while an import runs grow too.
-READ_VERSION = text("""
-    SELECT id, batches FROM import_logs WHERE changed_data ORDER BY id DESC LIMIT 1
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +31,12 @@ class Standing:
 
 def read(connection: Connection, settings: Settings, now: datetime) -> Standing:
     """How things stand."""
-    newest, ended = connection.execute(READ_VERSION).first(), queries.last_ended(connection)
-    changed = f"{newest.id}.{newest.batches}" if newest else "0"
+    ended = queries.last_ended(connection)
     return Standing(
         report=reports.status(connection, settings, now),
         running=queries.running(connection),
         last_ended=ended,
         last_success=queries.last_completed(connection),
         beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
-        version=f"{changed}.{ended['id'] if ended else 0}",
+        version=f"{queries.data_version(connection)}.{ended['id'] if ended else 0}",
     )

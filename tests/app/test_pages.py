@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
 
-from core import grids, visit
+from core import grids, questions, visit
 from core.control import Control
 from core.errors import DatabaseUnavailableError
 from core.importer import Order
@@ -17,7 +18,7 @@ from core.people import ANONYMOUS, Person, Role
 from core.runs import Mode, Trigger
 from core.service import set_current
 from tests.support.services import ended
-from tests.support.site import NOW, Site, said
+from tests.support.site import NOW, RECORDS, Site, said
 from tests.support.standin import unauthorized
 
 PAGES = ("overview", "imports", "rates", "clinics", "validation", "quality", "system")
@@ -508,6 +509,68 @@ def test_what_is_odd_in_counts_alone_has_no_records(site: Site) -> None:
     (box,) = [box for box in app.expander if "source and database disagree" in box.label]
     assert "**2**" in box.label
     assert list(box.dataframe) == []
+
+
+# What is remembered
+
+
+@pytest.fixture
+def asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every question that reaches the site's database."""
+    reached: list[object] = []
+    ask = site.service.ask
+
+    def noted(question: Callable[[Connection], object]) -> object:
+        reached.append(question)
+        return ask(question)
+
+    monkeypatch.setattr(site.service, "ask", noted)
+    return reached
+
+
+def counted(asked: list[object], work: Callable[[], object]) -> int:
+    """How many questions the work asks."""
+    before = len(asked)
+    work()
+    return len(asked) - before
+
+
+def test_nobody_waits_who_looks_first_after_an_import(site: Site, asked: list[object]) -> None:
+    """What a page asked before is asked anew in the background: the visit finds its figures as any other."""
+    site.visit("rates")
+    warm = counted(asked, lambda: site.visit("rates"))
+    table, at = site.standin.table, site.standin.advance(60)
+    table.update(table.records()[0].id, {"Booking": "March 3, 2025"}, at=at)
+    assert site.import_all()[1] == "succeeded"
+    assert counted(asked, questions.renew) > 1
+    assert counted(asked, lambda: site.visit("rates")) == warm
+
+
+def test_figures_are_not_asked_anew_while_an_import_runs(site: Site, asked: list[object]) -> None:
+    """Its every batch changes them."""
+    site.visit("rates")
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    assert counted(asked, questions.renew) == 1
+    run.run()
+
+
+def test_the_health_counts_what_each_import_leaves(site: Site) -> None:
+    """The count is remembered no longer than the data stay as they are."""
+    assert site.service.health().data.conversations == RECORDS
+    site.standin.table.delete(site.standin.table.records()[0].id)
+    assert site.import_all()[1] == "succeeded"
+    assert site.service.health().data.conversations == RECORDS - 1
+
+
+def test_figures_that_cannot_be_asked_anew_are_left(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage ends nothing but this try."""
+    site.visit("rates")
+
+    def refuse(_: object) -> None:
+        raise DatabaseUnavailableError("The database cannot be reached. Start PostgreSQL.")
+
+    monkeypatch.setattr(site.service, "ask", refuse)
+    questions.renew()
 
 
 # Privacy

@@ -3,17 +3,25 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+
+import psycopg
 
 from core import queries
+from core.scheduler import BEAT_SECONDS
 from core.service import Service
 from core.settings import ROOT
 from tests.benchmarks.checks import Check, Sample, Unit
+from tests.benchmarks.figures import LARGE
+from tests.benchmarks.filling import fill
+from tests.benchmarks.imports import DEMO_RECORDS
 from tests.benchmarks.stage import Measure, Stage, service
 from tests.benchmarks.visitors import Crowd, Server, Visitor, served
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("[a-z]*.py"))
 WARM_SECONDS = 0.06
+# What a page of many conversations may take longer than one of few: more of them are drawn.
+MOST_SLOWER = 1.5
 RERUNS, WARMING = 7, 2
 WATCHERS, WATCHED_PAGES, WINDOW_SECONDS, SETTLE_SECONDS = 50, ("overview", "imports"), 8.0, 2.0
 CORES = 1 / 3
@@ -39,6 +47,35 @@ def reruns(server: Server, page: str) -> float:
         for _ in range(WARMING):
             visitor.run()
         return statistics.median(visitor.run() for _ in range(RERUNS))
+
+
+@contextmanager
+def first_looks(stage: Stage) -> Iterator[Callable[[], Sample]]:
+    """Each page looked at for the first time after an import has changed data, few and many of them."""
+    with stage.database(stage.migrated) as few, stage.database(stage.migrated) as many:
+        fill(few, DEMO_RECORDS)
+        fill(many, LARGE)
+
+        def sample() -> Sample:
+            small, large = after_a_change(stage, few), after_a_change(stage, many)
+            return large | {f"{page} of few": seconds for page, seconds in small.items()}
+
+        yield sample
+
+
+def after_a_change(stage: Stage, url: str) -> dict[str, float]:
+    """How long each page takes on connections that had drawn it before, once the server knows of a change."""
+    with served(stage, url, IMPORT_ON_STARTUP="false") as server, ExitStack() as stack:
+        visitors = {page: stack.enter_context(Visitor(server, page)) for page in PAGES}
+        for visitor in visitors.values():
+            visitor.run()
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "UPDATE import_logs SET batches = batches + 1"
+                " WHERE id = (SELECT max(id) FROM import_logs WHERE changed_data)"
+            )
+        time.sleep(BEAT_SECONDS + SETTLE_SECONDS)
+        return {page: visitor.run() for page, visitor in visitors.items()}
 
 
 @contextmanager
@@ -101,6 +138,21 @@ MEASURES = (
         "a warm rerun of each page on the server",
         warm,
         each=Check("Warm rerun: ", "", most=WARM_SECONDS, unit=Unit.MILLISECONDS),
+    ),
+    Measure(
+        "first-looks",
+        f"each page's first look after an import, {LARGE:,} conversations against {DEMO_RECORDS:,}",
+        first_looks,
+        tuple(
+            Check(
+                f"First look after an import: {page}",
+                page,
+                f"{page} of few",
+                most=MOST_SLOWER,
+                unit=Unit.MILLISECONDS,
+            )
+            for page in PAGES
+        ),
     ),
     Measure(
         "watchers",

@@ -129,7 +129,10 @@ def every_read(settings: Settings, now: datetime, known: Known) -> Mapping[str, 
     """All of them, by their names and what is particular about their arguments."""
     return {
         "standing.read": partial(standing.read, settings=settings, now=now),
-        "reports.health": partial(reports.health, settings=settings, now=now, version=__version__),
+        "reports.health": partial(
+            reports.health, settings=settings, now=now, version=__version__, conversations=0
+        ),
+        "queries.live_count": queries.live_count,
         **figure_reads(),
         **clinic_reads(known.clients),
         **import_reads(known.run),

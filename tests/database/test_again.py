@@ -95,7 +95,7 @@ def told(product: Importing) -> tuple[str, str | None, str]:
     made = engine(product.url)
     with made.connect() as connection:
         ended, run = queries.last_ended(connection), alerts.last_run(connection)
-        health = reports.health(connection, load({}, NO_FILE), CLOCK.now(), "1")
+        health = reports.health(connection, load({}, NO_FILE), CLOCK.now(), "1", 0)
     made.dispose()
     return (ended["status"] if ended else "", run.status if run else None, health.status)
 

@@ -296,6 +296,6 @@ def test_health_is_degraded_where_a_person_should_look(
         office.write(lambda connection: slots.claim(connection, slot, "missed", "one", EVENING))
     if paused:
         pause(office, NOON)
-    report = office.ask(lambda connection: reports.health(connection, settings, EVENING, "1"))
+    report = office.ask(lambda connection: reports.health(connection, settings, EVENING, "1", 0))
     assert report.status == expected
     assert (report.scheduler.status == "paused") == paused
