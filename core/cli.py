@@ -35,7 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         with _handled(signal.default_int_handler, signal.SIGTERM):
             known = settings.from_environment()
             configure_log(known, terminal=False)
-            return int(VERBS[chosen.verb](known, chosen))
+            code = int(VERBS[chosen.verb](known, chosen))
+            sys.stdout.flush()  # here, where a reader that has gone is no fault
+            return code
     except ProductError as error:
         return _refuse(error)
     except BrokenPipeError:

@@ -140,8 +140,8 @@ def test_a_running_import_that_has_told_nothing_is_starting(site: Site) -> None:
     """Between its row and its first word."""
     run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
     site.change("UPDATE import_logs SET progress = NULL WHERE id = %s", run.import_id)
-    bars = [bar.proto.text for bar in site.visit().main.get("progress")]
-    assert bars == [f"Import {run.import_id}: Starting"]
+    bars = [bar.proto.text for bar in site.visit("imports").main.get("progress")]
+    assert bars == [f"Import {run.import_id}: Starting", "Starting"]
     run.run()
 
 

@@ -52,7 +52,7 @@ def test_a_first_visit_by_link_shows_page_and_frame(open_page: Open, path: str, 
     """Without the frame there would be no menu, no status, no sign-in. Nothing is fetched from elsewhere."""
     asked: list[str] = []
     page = open_page(path, asked=asked)
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("heading", level=1)).to_have_text([title])
     expect(page.get_by_text("Data as of").first).to_be_visible()
     expect(page.get_by_role("link", name="Validation", exact=True)).to_be_visible()
     expect(page).to_have_title(f"{title} – JointChiro Data Dashboard")
@@ -96,13 +96,13 @@ def test_filters_travel_with_menu_link_and_back(open_page: Open) -> None:
     choose(page, "Clinic", "Clinic 3")
     expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
     page.get_by_role("link", name="Rates", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Rates")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Rates"])
     expect(page).to_have_url(re.compile(r"/rates\?clinic=Clinic\+3$"))
     expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
     shared = open_page("/rates?clinic=Clinic+3")
     expect(shared.get_by_text("Showing Clinic 3.")).to_be_visible()
     page.go_back()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Overview"])
     expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
 
 
@@ -144,15 +144,15 @@ def test_an_import_is_opened_from_the_history(open_page: Open) -> None:
     """From the last imports to the import's own view and back."""
     page = open_page()
     page.get_by_role("link", name=re.compile("1 succeeded")).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Import 1")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Import 1"])
     expect(page).to_have_url(re.compile(r"/imports\?run=1$"))
     page.get_by_role("link", name="All imports").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Imports")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Imports"])
     expect(page).to_have_url(re.compile("/imports$"))
     choose(page, "Clinic", "Clinic 3")
     expect(page).to_have_url(re.compile("clinic="))
     page.get_by_test_id("stDataFrame").last.click(position=FIRST_BOX)
-    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"Import \d"))
+    expect(page.get_by_role("heading", level=1)).to_have_text([re.compile(r"Import \d")])
     expect(page).to_have_url(re.compile(r"/imports\?.*clinic=Clinic\+3"))
 
 
@@ -181,7 +181,7 @@ def test_why_a_record_is_not_in_the_figures_takes_three_clicks(open_page: Open, 
     expect(page.get_by_text("The Clinic cell is empty. Fill the Clinic cell in Airtable.")).to_be_visible()
     assert clicks(page) == 1
     told.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Record {lost}")
+    expect(page.get_by_role("heading", level=1)).to_have_text([f"Record {lost}"])
     page.get_by_role("button", name="Show contact data").click()
     expect(page.get_by_text("alice@clinic.test")).to_be_visible()
     assert clicks(page) == 3
@@ -217,13 +217,13 @@ def test_a_record_is_found_and_opened(open_page: Open, standin: StandIn) -> None
     page.get_by_label("Find a record", exact=True).fill(record.id)
     page.keyboard.press("Enter")
     page.get_by_role("link", name=re.compile(f"^{record.id} · In, since import")).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Record {record.id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text([f"Record {record.id}"])
     expect(page).to_have_url(re.compile(rf"/quality\?record={record.id}$"))
     expect(page.get_by_text("***@example.com")).to_be_visible()
     page.get_by_role("button", name="Show contact data").click()
     expect(page.get_by_text(str(record.cells["Email"]))).to_be_visible()
     page.get_by_role("link", name="Data quality").last.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Data quality")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Data quality"])
 
 
 def test_a_pressed_row_opens_its_clinic(open_page: Open) -> None:
@@ -232,13 +232,13 @@ def test_a_pressed_row_opens_its_clinic(open_page: Open) -> None:
     choose(page, "Period", "Custom")
     settle(page)
     page.get_by_test_id("stDataFrame").first.click(position=FIRST_BOX)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Clinic 0")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Clinic 0"])
     expect(page).to_have_url(re.compile(r"/clinics\?.*clinic=Clinic\+0"))
     expect(page).to_have_url(re.compile("period=Custom"))
     page.get_by_role("link", name="All clinics").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Clinics")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Clinics"])
     settle(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Clinics")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Clinics"])
 
 
 def test_the_schedule_is_paused_and_resumed(open_page: Open) -> None:
@@ -276,10 +276,10 @@ def test_a_database_that_is_down_is_said_and_the_page_comes_back(
         try:
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
             page.clock.fast_forward(IDLE_SECONDS * 1000)
-            expect(page.get_by_role("heading", level=1)).to_have_text(DOWN)
+            expect(page.get_by_role("heading", level=1)).to_have_text([DOWN])
         finally:
             admin.execute(shut.format(sql.Identifier(name), sql.SQL("true")))
-    expect(page.get_by_role("heading", level=1)).to_have_text("Rates")
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Rates"])
     expect(page.get_by_text("Showing Clinic 3.")).to_be_visible()
 
 
@@ -297,7 +297,7 @@ def test_a_viewer_signs_in_and_finds_no_button(
             page.get_by_label("Name").fill("Vera")
             page.get_by_label("Password").fill(password)
             page.get_by_role("button").first.click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Imports")
+        expect(page.get_by_role("heading", level=1)).to_have_text(["Imports"])
         expect(page.get_by_role("heading", name="Next imports")).to_be_visible()
         for button in ("Import changes", "Import everything", "Pause"):
             expect(page.get_by_role("button", name=button)).to_have_count(0)

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import re
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from psycopg.rows import dict_row
 from core.rules import SEEDED_AUTOMATIONS
 from tests.support.commands import SECONDS, SECRET, House, new_house, reading, uri
 from tests.support.postgres import Postgres
-from tests.support.standin import StandIn, conversations, forbidden
+from tests.support.standin import StandIn, conversations, forbidden, is_page, silence
 from tests.support.waiting import until
 
 RECORDS = 250
@@ -71,10 +72,10 @@ def writing(url: str) -> bool:
 
 
 @contextmanager
-def held_up(standin: StandIn) -> Iterator[None]:
-    """An import gets its first page, and no other answer before the block's end."""
+def held_up(standin: StandIn, page: int = 2) -> Iterator[None]:
+    """An import gets its first page, and no other answer before the block's end; `page` is its second."""
     gate = threading.Event()
-    standin.after_page(2, lambda _: gate.wait(SECONDS))
+    standin.after_page(page, lambda _: gate.wait(SECONDS))
     try:
         yield
     finally:
@@ -377,6 +378,42 @@ def test_a_signal_ends_an_import(real: House, standin: StandIn, number: int, sta
     assert ended.err.startswith("Reading all records from Airtable.")
     (row,) = runs(real.set["DATABASE_URL"])
     assert (row["status"], row["created"], row["watermark"]) == (status, 100, None)
+
+
+def test_a_terminal_sees_one_line_that_is_drawn_again(real: House, standin: StandIn) -> None:
+    """How far a full import is, as a bar; at its end the line is empty."""
+    real.run("import", "--full")
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        with held_up(standin, page=5):
+            running = real.begin_on(theirs, "import", "--full")
+            os.close(theirs)
+            drawn = b""
+            while b" records" not in drawn:
+                drawn += terminal.read(1000)
+        assert real.end(running).code == 0
+    assert re.search(rb"\r\x1b\[K\[#+\.+\]  \d\d% Reading all records from Airtable\. 1?00 records", drawn)
+
+
+@pytest.mark.parametrize("words", [("test-rules",), ("test-rules", "--json")])
+def test_a_reader_that_goes_away_is_no_fault(house: House, words: tuple[str, ...]) -> None:
+    """As `| head` does, after little or much: no traceback, exit code 1."""
+    process = house.begin(*words)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    said = house.end(process)
+    assert (said.code, said.err) == (1, "")
+
+
+def test_a_command_that_waits_can_be_stopped(real: House, standin: StandIn) -> None:
+    """SIGTERM ends it at once and without a word."""
+    standin.fail(silence(), on=is_page)
+    process = real.begin("test-airtable")
+    until(lambda: standin.seen, "the question")
+    process.terminate()
+    said = real.end(process)
+    assert (said.code, said.out, said.err) == (1, "", "")
 
 
 # Sources

@@ -87,9 +87,7 @@ class Story:
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(
-    max_examples=30, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.lists(GOOD | RECORD, max_size=25), steps=st.lists(STEP, max_size=4))
 def test_the_database_equals_the_source(
     postgres: Postgres,

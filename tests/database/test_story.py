@@ -53,7 +53,6 @@ MODE = st.sampled_from(list(Mode))  # Without shrinking: the first failing story
 SETTINGS = settings(
     max_examples=10,
     stateful_step_count=14,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )

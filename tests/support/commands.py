@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +62,15 @@ class House:
 
     def begin(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         """Start `python -m core` with these words; hand it to `end`."""
+        return self._begin(words, variables, subprocess.PIPE)
+
+    def begin_on(self, terminal: int, *words: str) -> subprocess.Popen[str]:
+        """The same with its standard error on a terminal, which the test reads."""
+        return self._begin(words, {}, terminal)
+
+    def _begin(
+        self, words: Sequence[str], variables: Mapping[str, str], stderr: int
+    ) -> subprocess.Popen[str]:
         environment = {**bare(), "HOME": str(self.root), **self.set, **variables}
         process = subprocess.Popen(
             [sys.executable, "-m", "core", *words],
@@ -69,7 +78,7 @@ class House:
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.begun.append(process)
@@ -83,6 +92,7 @@ class House:
         except subprocess.TimeoutExpired:
             _kill(process)
             raise
+        out, err = out or "", err or ""  # blank where a test reads by itself
         assert "Traceback" not in out + err
         assert SECRET not in out + err
         return Said(process.returncode, out, err)

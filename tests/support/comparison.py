@@ -207,6 +207,8 @@ def _jsonb(value: object) -> object:
         return [_jsonb(part) for part in value]
     if isinstance(value, str):
         return value.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float) and value.is_integer() and abs(value) >= 2**63:
+        return str(int(value))
     return value
 
 

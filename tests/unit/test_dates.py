@@ -254,7 +254,6 @@ FORMATS: list[Callable[[datetime], str]] = [
 ]
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31, 23, 59)),  # noqa: DTZ001 - Hypothesis wants naive bounds
     st.sampled_from(FORMATS),
@@ -265,7 +264,6 @@ def test_formats_round_trip(moment: datetime, written: Callable[[datetime], str]
     assert read_moment(written(moment), IN_UTC) == moment.replace(tzinfo=UTC)
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)),  # noqa: DTZ001 - Hypothesis wants naive bounds
     st.integers(-14 * 60, 14 * 60),
@@ -289,7 +287,6 @@ WITHOUT_DAY = [*TIMES, "2025", "1999", "March", "May", "2025 March", "Mar-2025"]
 WITHOUT_MONTH = [*TIMES, "2025", "1999", "14th of 2025", "the 14th"]
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([WITHOUT_YEAR, WITHOUT_DAY, WITHOUT_MONTH]).flatmap(
         lambda pieces: st.lists(st.sampled_from(pieces), min_size=1, max_size=6)
@@ -301,7 +298,7 @@ def test_day_month_and_year_must_stand(pieces: list[str], separator: str) -> Non
     assert read_moment(separator.join(pieces), NEW_YORK) is None
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text("0123456789") | st.text("0123456789/:., apmMarch") | st.text("1230/-:. "))
 def test_what_is_read_stands_in_the_text(text: str) -> None:
     """Whatever reads has its day and its four-digit year in the text."""
@@ -311,7 +308,7 @@ def test_what_is_read_stands_in_the_text(text: str) -> None:
         assert str(moment.day) in text
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.text(st.characters(exclude_categories=()))
     | st.text("0123456789/:.,-+ apmMarchTZESTGU()")

@@ -380,7 +380,7 @@ def _assert_storable(decision: Decision) -> None:
             assert value.tzinfo is UTC
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ANY_RECORD | ANY_JSON)
 def test_whatever_comes(raw: object) -> None:
     """Any JSON whatever ends as a row or a rejection that PostgreSQL can store, the same each time."""
@@ -390,7 +390,7 @@ def test_whatever_comes(raw: object) -> None:
     _assert_storable(decision)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from([*map(str, Column), "Notes"]), LIKELY_CELL | ANY_JSON))
 def test_whatever_cells_a_record_has(cells: dict[str, object]) -> None:
     """A record with clinic and User ID becomes a storable row, whatever its other cells hold."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import text
@@ -120,7 +120,6 @@ def test_storable(value: object, expected: object) -> None:
     assert text.storable(value) == expected
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_storable_numbers_come_back(number: float) -> None:
     """`jsonb` keeps a number's digits and writes it without an exponent: it reads again as it was stored.
@@ -147,7 +146,6 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(part)
 
 
-@settings(deadline=None)
 @given(ANY_JSON, st.integers(0, 60))
 def test_storable_whatever_comes(value: object, levels: int) -> None:
     """Whatever JSON a cell holds, `jsonb` takes what is kept of it, and nothing of it lies too deep."""
@@ -157,7 +155,6 @@ def test_storable_whatever_comes(value: object, levels: int) -> None:
     assert _depth(kept) <= 20
 
 
-@settings(deadline=None)
 @given(ANY_JSON)
 def test_text_whatever_comes(cell: object) -> None:
     """Whatever a cell holds, its text is one that PostgreSQL takes, trimmed and not blank, or missing."""
