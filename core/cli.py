@@ -21,6 +21,7 @@ from core.runs import Mode, Status, Trigger
 from core.server import configure_log, require_guard
 from core.service import Service
 from core.settings import ROOT, Settings
+from core.text import clean
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 5.0
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
             mode = made.add_mutually_exclusive_group(required=True)
             mode.add_argument("--full", action="store_true", help="read everything")
             mode.add_argument("--incremental", action="store_true", help="read what changed")
-            made.add_argument("--notes", help="a note that the import's row keeps")
+            made.add_argument("--notes", type=clean, help="a note that the import's row keeps")
             made.add_argument(
                 "--allow-mass-delete", action="store_true", help="delete even most of the records"
             )

@@ -59,8 +59,10 @@ LASTING_STATES = frozenset({"57P04", "55P04", "55000"})
 
 
 def engine(conninfo: str) -> Engine:
-    """An engine for a libpq URI; its sessions run in UTC and are checked before use."""
-    with_defaults = make_conninfo("", **(KEEPALIVE | conninfo_to_dict(conninfo)))
+    """An engine for a libpq URI; its sessions run in UTC and UTF-8, and are checked before use."""
+    with_defaults = make_conninfo(
+        "", **(KEEPALIVE | conninfo_to_dict(conninfo) | {"client_encoding": "utf8"})
+    )
     made = create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(with_defaults),
@@ -72,7 +74,8 @@ def engine(conninfo: str) -> Engine:
 
     @event.listens_for(made, "connect")
     def _set_up(connection: psycopg.Connection, _: object) -> None:
-        connection.execute("SET TIME ZONE 'UTC'")
+        # A role's or a database's own defaults may be others, and psycopg reads no other form of a moment.
+        connection.execute("SET TIME ZONE 'UTC'; SET datestyle = 'ISO'")
         connection.execute(PLANNING)
         connection.commit()
 
@@ -141,6 +144,7 @@ def migrate(conninfo: str, revision: str = "head") -> None:
         raise UsageError(f"There is no revision {revision}; there are {', '.join(reversed(known))}.")
     try:
         with explained(conninfo), made.begin() as connection:
+            _check_encoding(connection, conninfo)
             lock_for_transaction(connection, MIGRATION_LOCK)
             held = MigrationContext.configure(connection).get_current_revision()
             if held not in {None, *known}:
@@ -159,6 +163,16 @@ def migrate(conninfo: str, revision: str = "head") -> None:
                 command.upgrade(config, revision)
     finally:
         made.dispose()
+
+
+def _check_encoding(connection: Connection, conninfo: str) -> None:
+    """Any text must fit; SQL_ASCII, what `initdb` makes in the locale C, keeps whatever bytes it is given."""
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding not in {"UTF8", "SQL_ASCII"}:
+        raise DatabaseError(
+            f"The {place(conninfo)} is encoded in {encoding}, which lacks characters that Airtable has. "
+            "Make one with ENCODING 'UTF8'."
+        )
 
 
 def as_json(value: object) -> str:

@@ -118,7 +118,17 @@ def _libpq(value: str) -> SecretStr:
         raise ValueError("write @, /, : and % in user and password as %40, %2F, %3A and %25")
     if not all(re.fullmatch(r"[0-9]{0,5}", port) for port in str(parts.get("port", "")).split(",")):
         raise ValueError("its port must be a number; write : and / in a password as %3A and %2F")
+    if not all(_is_host(host) for host in str(parts.get("host", "")).split(",")):
+        raise ValueError("its host is no name of a host")
     return SecretStr(uri)
+
+
+def _is_host(name: str) -> bool:
+    """Whether a host may be called so; a socket's folder may be called anything."""
+    try:
+        return name.startswith(("/", "@")) or name.encode("idna") is not None
+    except UnicodeError:
+        return False
 
 
 def _folder(value: str) -> Path:
@@ -245,7 +255,7 @@ def load(environ: Mapping[str, str], env_file: Path = ROOT / ".env") -> Settings
     """
     values = _values(environ, env_file)
     columns, faults = _columns(values)
-    faults += _together(values) + _misspelt(values)
+    faults += _together(values) + _misspelt(values) + _not_text(values)
     if "TIMEZONE" not in values:
         values["TIMEZONE"] = _machine_zone()
     try:
@@ -361,6 +371,23 @@ def _misspelt(values: Mapping[str, str]) -> list[str]:
     known = {column_variable(column) for column in Column}
     unknown = sorted(name for name in values if name.startswith("AIRTABLE_FIELD_") and name not in known)
     return [_line(name, "there is no such variable; .env.example lists them") for name in unknown]
+
+
+def _not_text(values: Mapping[str, str]) -> list[str]:
+    """Bytes that are no UTF-8 would fail where the value is first used; only a folder may be called so."""
+    fields = Settings.model_fields.values()
+    ours = {field.alias for field in fields if field.alias and field.annotation is not Path}
+    ours |= {column_variable(column) for column in Column}
+    wrong = sorted(name for name in ours & values.keys() if not _is_text(values[name]))
+    return [_line(name, "is no text in UTF-8") for name in wrong]
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _line(variable: str | int, message: str) -> str:

@@ -210,7 +210,7 @@ def test_imports_and_their_reports(real: House, standin: StandIn) -> None:
     """One fails, a full one, then what changed; each report prints the object of the spec's section 6."""
     standin.fail(forbidden(), on=1)
     assert real.run("import", "--full").code == 1
-    full = real.run("import", "--full", "--notes", "the first")
+    full = real.run("import", "--full", "--notes", "the \udcff first")
     assert full.code == 0
     assert re.search(rf"manual by {BY}\): succeeded in .* 250 processed, 250 created", full.out)
     standin.table.create({"Clinic": "New", "User ID": "new"}, at=standin.now())
@@ -223,7 +223,7 @@ def test_imports_and_their_reports(real: House, standin: StandIn) -> None:
         found = {path: set(part(printed[verb], path)) - {"code", "message"} for path in parts}
         assert found == {path: keys - {"code", "message"} for path, keys in parts.items()}
     newest, first, failed = printed["history"]["imports"]
-    assert (newest["mode"], newest["created"], first["notes"]) == ("incremental", 1, "the first")
+    assert (newest["mode"], newest["created"], first["notes"]) == ("incremental", 1, "the \ufffd first")
     assert set(failed["errors"][0]) == {"code", "message"}
     assert printed["status"]["lastCompleted"]["totalProcessed"] == 1
     assert printed["stats"]["stats"]["conversations"] == RECORDS + 1
