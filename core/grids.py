@@ -15,6 +15,7 @@ from core.names import RECORD_NAMES
 ROWS_SHOWN, TIMES_MORE, MOST_ROWS = 500, 10, 50_000
 HOW_TO_OPEN = "Press a row's box to open the {}; by keyboard, Shift and Space in its row."
 MOMENT_WIDTH = 165  # pixels
+TURN = "_turn"
 
 # Wide enough for a moment: widths are guessed from the first rows, where these may be empty.
 _MOMENTS: Mapping[str, Any] = {
@@ -91,6 +92,19 @@ def _cut(title: str) -> None:
         st.button(f"Show up to {more}", key=f"more {title}", on_click=_show_more, args=(title,))
 
 
+def openable(title: str, shown: pd.DataFrame, columns: Mapping[str, Any] | None = None) -> Sequence[int]:
+    """A table whose rows open something; answers the pressed one's index, if one was pressed just now.
+
+    The next such table is another one to Streamlit: whoever comes back, however soon, finds nothing pressed.
+    """
+    turn: int = st.session_state.get(TURN, 0)
+    options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"{title} {turn}"}
+    pressed: Sequence[int] = draw(title, shown, columns, **options).selection.rows
+    if pressed:
+        st.session_state[TURN] = turn + 1
+    return pressed
+
+
 def records(title: str, frame: pd.DataFrame) -> None:
     """Records of whatever kind as a table with its CSV; says where there are more than it shows."""
     if frame.empty:
@@ -105,10 +119,9 @@ def pick(
 ) -> None:
     """A table of records with its CSV; a pressed row opens the record with that Airtable id."""
     st.caption(HOW_TO_OPEN.format("record"))
-    options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"pick {title}"}
-    picked = draw(title, shown, columns, **options)
+    pressed = openable(title, shown, columns)
     if len(ids) >= limit(title):
         _cut(title)
     save(title, shown)
-    for index in picked.selection.rows:
-        go("quality", **{RECORD: ids[index]})
+    for index in pressed:
+        go("quality", None, **{RECORD: ids[index]})

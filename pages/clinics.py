@@ -63,11 +63,9 @@ def everyone() -> None:
         readable.COURSE: st.column_config.LineChartColumn(y_min=0, width="small"),
         readable.CHANGE: st.column_config.NumberColumn(format="%+.1f"),
     }
-    picked = grids.draw(
-        "Clinics", table, drawn, on_select="rerun", selection_mode="single-row", key="clinics"
-    )
+    pressed = grids.openable("Clinics", table, drawn)
     grids.save("Clinics", table.drop(columns=readable.COURSE))
-    for index in picked.selection.rows:
+    for index in pressed:
         go("clinics", {"clinic": list(known["name"])[index]})
     newest(quiet)
 

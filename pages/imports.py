@@ -103,9 +103,9 @@ def choose(rows: list[dict[str, Any]]) -> None:
         return
     st.caption(grids.HOW_TO_OPEN.format("import"))
     shown = readable.runs(rows, view.told)
-    picked = grids.draw("All imports", shown, on_select="rerun", selection_mode="single-row")
+    pressed = grids.openable("All imports", shown)
     grids.save("Imports", shown)
-    for index in picked.selection.rows:
+    for index in pressed:
         go("imports", run=str(rows[index]["id"]))
 
 
