@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
             )
         if verb == "migrate":
             made.add_argument("--to", metavar="REVISION", help="up, or back, to this one, not to the newest")
+            made.add_argument("--yes", action="store_true", help="really drop all tables, with `--to base`")
         if verb == "reset-data":
             made.add_argument("--yes", action="store_true", help="really delete all imported data")
     return parser
@@ -107,6 +108,8 @@ def _server_command(known: Settings) -> list[str]:
 
 
 def _migrate(known: Settings, chosen: argparse.Namespace) -> int:
+    if chosen.to == "base" and not chosen.yes:
+        raise UsageError("This drops all tables. Say `migrate --to base --yes` if that is what you want.")
     with Service(known) as service:
         if chosen.to:
             service.migrate_to(chosen.to)

@@ -158,6 +158,16 @@ def test_migrate_takes_the_tables_back(house: House, empty_database_url: str) ->
     assert said[2].complaint.startswith("There is no revision nothing; there are 0001, ")
 
 
+def test_migrate_drops_the_tables_only_when_told_twice(house: House, empty_database_url: str) -> None:
+    """Without `--yes` nothing happens; afterwards the database is as empty as before the first start."""
+    house.set.update(DATABASE_URL=empty_database_url)
+    said = [house.run(*words.split()) for words in ("seed", "migrate --to base", "migrate --to base --yes")]
+    assert [each.code for each in said] == [0, 2, 0]
+    assert "--yes" in said[1].complaint
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT to_regclass('automations')").fetchone() == (None,)
+
+
 def test_migrate_and_seed_prepare_an_empty_database(house: House, empty_database_url: str) -> None:
     """`migrate` makes the tables; `seed` does so first where they are missing, and may be repeated."""
     house.set.update(DATABASE_URL=empty_database_url)
