@@ -44,14 +44,20 @@ class Batches:
         progress: Progress,
         clock: Clock,
         quarantined: Callable[[str], Rejection],
+        meanwhile: Callable[[], None],
         committed: Callable[[int], None],
     ) -> None:
-        """`quarantined` rejects a record as `database_error`; `committed` is called after each commit."""
+        """`quarantined` rejects a record as `database_error`.
+
+        `meanwhile` is called where a batch begins to wait for PostgreSQL for long, `committed` after each
+        commit.
+        """
         self._import_id = import_id
         self._hold = hold
         self._seen = seen
         self._progress = progress
         self._clock = clock
+        self._meanwhile = meanwhile
         self._committed = committed
         self._quarantined = quarantined
         self._places = store.Places()
@@ -105,7 +111,14 @@ class Batches:
         known = self._places | places
         change = store.decided(rows, rejections, store.read_stored(connection, ids), known)
         if change.writes:
-            places |= store.apply(connection, change, known, self._import_id, self._clock.now())
+            places |= store.apply(
+                connection,
+                change,
+                known,
+                import_id=self._import_id,
+                now=self._clock.now(),
+                meanwhile=self._meanwhile,
+            )
         before, outcomes = self._seen.put(connection, change.outcomes)
         return Written(_counted(before, outcomes), change.writes, outcomes, places, rejections)
 

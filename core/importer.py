@@ -129,6 +129,7 @@ class Import:
         self._refused: list[int] | None = None
         self._before: LastSuccess | None = None
         self._missed = 0
+        self._make_room: Callable[[], None] = lambda: None
 
     def begin(self) -> int:
         """Take the lock, check the source and make the run's row; answers the import's id.
@@ -158,6 +159,7 @@ class Import:
             progress=self._progress,
             clock=self._plant.clock,
             quarantined=lambda external_id: quarantined(self._raw[external_id], self._plant.ruleset),
+            meanwhile=self._let_read,
             committed=self._plant.committed,
         )
         log.info(
@@ -309,6 +311,7 @@ class Import:
     def _taken(self, wanted: Sequence[Listing], prepared: Callable[[Page], T]) -> Iterator[T]:
         """The pages, prepared, as they come; while none comes, the row shows that the run lives."""
         with Reading(wanted, self._reading, self._plant.pacer.rate, self._open_reader, prepared) as reading:
+            self._make_room = reading.make_room
             while not reading.finished:
                 page = reading.take(REFRESH_SECONDS)
                 self._control.check()
@@ -316,6 +319,10 @@ class Import:
                     yield page
                 elif not reading.finished:
                     self._obey(self._batches.refresh())
+
+    def _let_read(self) -> None:
+        """A long wait for PostgreSQL begins: whatever is being read may go on."""
+        self._make_room()
 
     def _open_reader(self) -> Reader:
         return Reader(self._plant.source, self._plant.pacer, self._plant.clock, self._reading)

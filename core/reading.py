@@ -5,6 +5,7 @@ and more readers join; the records of those first pages are then read, and count
 """
 
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -15,6 +16,9 @@ from core.errors import StoppedError
 from core.listings import Listing, readers_needed, sharded
 
 QUEUED_PAGES = 8
+# Until a thread that computes lets another go on; by Python's own 5 ms a page is read, decided and in the way
+# of PostgreSQL's answers, most of which come within one.
+TURN_SECONDS = 0.0002
 # The first answer also makes the connection, so the second tells the latency; unless the first was so slow
 # that several readers are needed whatever the connection cost.
 MEASURED_PAGES = 2
@@ -45,7 +49,10 @@ class Reading(Generic[T]):
         self._open_reader = open_reader
         self._prepared = prepared
         self._listings = deque(listings)
-        self._pages: queue.Queue[T | Exception | None] = queue.Queue(QUEUED_PAGES)
+        self._pages: queue.SimpleQueue[T | Exception | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(QUEUED_PAGES)
+        self._taken = 0
+        self._turns = sys.getswitchinterval()
         self._lock = threading.Lock()
         self._working = 0
         self._begin(min(self._needed(), len(self._listings)))
@@ -61,6 +68,7 @@ class Reading(Generic[T]):
         Raises:
             SourceError: why reading ended before.
         """
+        self.make_room()
         while not self.finished:
             try:
                 item = self._pages.get(timeout=timeout)
@@ -69,16 +77,29 @@ class Reading(Generic[T]):
             if isinstance(item, Exception):
                 raise item
             if item is not None:
+                self._taken += 1
                 return item
             with self._lock:
                 self._working -= 1
         return None
 
+    def make_room(self) -> None:
+        """Let the readers go on for the page that was taken; taking the next one does so too.
+
+        Python runs one thread at a time: whoever calls this where a long wait for PostgreSQL begins has the
+        next page read and decided meanwhile, instead of having to wait for that as well.
+        """
+        if self._taken:
+            self._room.release(self._taken)
+            self._taken = 0
+
     def __enter__(self) -> Self:
+        sys.setswitchinterval(TURN_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let threads end that were not read to their end: they wait for a place in the queue, or a turn."""
+        """Let threads end that were not read to their end: they wait for room, or a turn."""
+        sys.setswitchinterval(self._turns)
         if not self.finished:
             self._state.stop.set()
 
@@ -95,15 +116,17 @@ class Reading(Generic[T]):
             reader = self._open_reader()
             while (listing := self._next()) is not None:
                 self._read_listing(reader, listing)
-            self._put(None)
+            self._pages.put(None)
         except StoppedError:
             return
         except Exception as error:  # noqa: BLE001 (raised again where the pages are taken)
-            self._put_error(error)
+            self._pages.put(error)
 
     def _read_listing(self, reader: Reader, listing: Listing) -> None:
         for number, page in enumerate(reader.pages(listing), 1):
-            self._put(self._prepared(page))
+            prepared = self._prepared(page)
+            self._wait_for_room()
+            self._pages.put(prepared)
             if page.more and not listing.shard and (needed := self._wanted(listing, number)) > 1:
                 return self._share(listing, needed)
         return None
@@ -132,18 +155,7 @@ class Reading(Generic[T]):
         except IndexError:
             return None
 
-    def _put(self, item: T | Exception | None) -> None:
-        while True:
+    def _wait_for_room(self) -> None:
+        while not self._room.acquire(timeout=0.2):
             if self._state.stop.is_set():
                 raise StoppedError
-            try:
-                return self._pages.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-
-    def _put_error(self, error: Exception) -> None:
-        """Hand the error over; the taker then stops the other readers."""
-        try:
-            self._put(error)
-        except StoppedError:
-            return

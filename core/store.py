@@ -4,7 +4,7 @@ Rows that did not change are not written: what is stored is read first and compa
 UPDATE` on unchanged rows would write, lock each row and burn an id each.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -304,8 +304,16 @@ def find_places(connection: Connection, rows: Iterable[Row], known: Places) -> P
     return _read_places(connection, clinics, automations) if clinics or automations else Places()
 
 
-def apply(connection: Connection, change: Change, places: Places, import_id: int, now: datetime) -> Places:
-    """Carry out a change within the caller's transaction.
+def apply(
+    connection: Connection,
+    change: Change,
+    places: Places,
+    *,
+    import_id: int,
+    now: datetime,
+    meanwhile: Callable[[], None],
+) -> Places:
+    """Carry out a change within the caller's transaction; `meanwhile` is called before its longest wait.
 
     Returns:
         The clinics and automations that it made: true once the transaction is committed.
@@ -314,7 +322,7 @@ def apply(connection: Connection, change: Change, places: Places, import_id: int
     made = _place(connection, rows, places)
     customers, new = put_customers(connection, rows)
     records = _Records(places | made, customers)
-    _insert(connection, change.created, records, import_id)
+    _insert(connection, change.created, records, import_id, meanwhile)
     _update(connection, change.updated, records, import_id)
     touched = {customers[row.user_id] for row in rows} - new
     touched |= {held.customer_id for held, _ in change.updated}
@@ -461,7 +469,13 @@ class _Records:
         }
 
 
-def _insert(connection: Connection, rows: Sequence[Row], records: _Records, import_id: int) -> None:
+def _insert(
+    connection: Connection,
+    rows: Sequence[Row],
+    records: _Records,
+    import_id: int,
+    meanwhile: Callable[[], None],
+) -> None:
     if not rows:
         return
     new = [
@@ -473,7 +487,9 @@ def _insert(connection: Connection, rows: Sequence[Row], records: _Records, impo
         )
         for row in rows
     ]
-    connection.execute(INSERT_CONVERSATIONS, {"rows": as_json(new), "import_id": import_id})
+    values = {"rows": as_json(new), "import_id": import_id}
+    meanwhile()
+    connection.execute(INSERT_CONVERSATIONS, values)
 
 
 def _update(
