@@ -77,6 +77,7 @@ def renew() -> None:
         standing = service.current().standing.renewed()
         for name, given, question in _asked.newest() if standing.running is None else ():
             _cached(standing.version, name, given, question)
+        service.current().health()  # it counts the conversations, once for each version
     except (DatabaseError, service.NoServiceError) as error:
         log.failure("figures_not_renewed", error)
 
