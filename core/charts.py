@@ -42,6 +42,15 @@ OPEN_NOTE = "not over yet"
 CONFIG: Mapping[str, object] = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 
+def inked(drawn: go.Figure | dict[int, go.Figure], colour: str) -> go.Figure | dict[int, go.Figure]:
+    """What was drawn, with its words in this colour: Streamlit's own grey is too pale for small ones."""
+    for figure in drawn.values() if isinstance(drawn, dict) else (drawn,):
+        figure.update_layout(font={"color": colour}, legend={"font": {"color": colour}})
+        figure.update_xaxes(tickfont={"color": colour})
+        figure.update_yaxes(tickfont={"color": colour})
+    return drawn
+
+
 def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date]) -> go.Figure:
     """Bars of conversations by `start`; buckets that are not over yet are hatched."""
     starts = list(frame["start"])
@@ -88,7 +97,10 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
         .sort_values("rate", kind="stable")
     )
     # Beside a bar its number would stand in the way of the dashed line.
-    names = [f"{_short(name)}  {value:.1f} %" for name, value in zip(rows["name"], rows["rate"], strict=True)]
+    names = [
+        f"{_short(row.name)}  {rate_words(getattr(row, measure), row.conversations)}"
+        for row in tabular.rows(rows)
+    ]
     bars = go.Bar(
         x=rows["rate"],
         y=list(range(len(rows))),
@@ -148,10 +160,14 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
     """A field of weekday by hour: counts of conversations, or one rate."""
     rows = {(row.weekday, row.hour): row for row in tabular.rows(frame)}
     cells = [[rows.get((day, hour)) for hour in range(24)] for day in range(1, 8)]
+    values = [[_hour_value(cell, measure) for cell in line] for line in cells]
+    # Of nothing but zeros plotly would make a scale from -0.5 to 0.5.
+    scale = {} if any(value for line in values for value in line) else {"zmin": 0, "zmax": 1}
     field = go.Heatmap(
         x=list(range(24)),
         y=list(range(len(WEEKDAYS))),
-        z=[[_hour_value(cell, measure) for cell in line] for line in cells],
+        z=values,
+        **scale,
         customdata=[
             [_hour_words(cell, measure, day, hour) for hour, cell in enumerate(line)]
             for day, line in enumerate(cells)

@@ -30,13 +30,13 @@ def draw(
     columns: Mapping[str, Any] | None = None,
     **options: Any,  # noqa: ANN401 (Streamlit's own)
 ) -> Any:  # noqa: ANN401 (Streamlit's own)
-    """A table that scrolls by itself: counts with thousands separated, rates with two decimals.
+    """A table that scrolls by itself: counts with thousands separated, rates with one decimal.
 
     `columns` are drawn otherwise: as links or lines.
     """
     formats: dict[str, Any] = {
         name: st.column_config.NumberColumn(
-            format="localized" if pd.api.types.is_integer_dtype(frame[name]) else "%.2f"
+            format="localized" if pd.api.types.is_integer_dtype(frame[name]) else "%.1f"
         )
         for name in frame.columns
         if pd.api.types.is_numeric_dtype(frame[name]) and name != "Import"

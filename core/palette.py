@@ -26,6 +26,9 @@ MEASURES: Mapping[str, Ink] = {
     "bookings": Ink("Bookings", "#0f8f7a", "solid", "circle"),
 }
 
+# A chart's words: 4.5:1 or more against each theme's background, which no one colour reaches.
+WORDS: Mapping[str, str] = {"light": "#5a6472", "dark": "#b3bbc6"}
+
 # The three rates, each drawn as what it counts.
 RATES: Mapping[str, str] = {
     "bookings": "Booking rate",

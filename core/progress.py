@@ -31,7 +31,9 @@ class Progress:
         done = self.records if records is None else records
         seconds = max(self.clock.monotonic() - self.began, 0.001)
         rate = done / seconds
-        left = max(self.expected - done, 0) if self.expected else None
+        # Once there are more than the last time, nobody can know how many more.
+        known = self.expected if self.expected and done <= self.expected else None
+        left = known - done if known else None
         waiting = self.reading.waiting_until
         return {
             "phase": self.phase,
@@ -39,7 +41,7 @@ class Progress:
             "pages": self.pages,
             "records": done,
             "recordsPerSecond": round(rate, 1),
-            "fraction": min(round(done / self.expected, 4), NEARLY) if self.expected else None,
+            "fraction": min(round(done / known, 4), NEARLY) if known else None,
             "secondsLeft": round(left / rate, 1) if left is not None and rate > 0 else None,
             "waitingUntil": iso(waiting) if waiting else None,
         }

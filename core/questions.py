@@ -11,9 +11,10 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
-from core import reports, service, visit
+from core import charts, reports, service, visit
 from core.errors import DatabaseError
 from core.log import Log
+from core.palette import WORDS
 
 # Loaded before the server runs, for the first visitor's sake; Streamlit warns of what is then meant.
 logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
@@ -112,7 +113,15 @@ def drawn(draw: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     All pages that show it share it; nobody changes it.
     """
     known = tuple(sorted(part) if isinstance(part, set) else part for part in given)
-    return cast("T", _drawn(draw.__name__, (*known, *named.items()), lambda: draw(*given, **named)))
+    ink = WORDS[visit.theme()]
+    return cast(
+        "T",
+        _drawn(
+            draw.__name__,
+            (*known, *named.items(), ink),
+            lambda: charts.inked(cast("Any", draw(*given, **named)), ink),
+        ),
+    )
 
 
 # pandas' own hash of a frame takes ten times as long.

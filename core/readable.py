@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -38,20 +38,23 @@ CHANGE, COURSE = "Change (%)", "Course"
 Told = Callable[[datetime | None], str]
 
 
-def marked(word: str, *, well: bool | None) -> str:
+def marked(word: str, *, well: bool | Literal["partly"] | None) -> str:
     """A state in Markdown: by colour, icon and word, in one piece; the word alone where it is neither."""
     if well is None:
         return word
-    color, icon = ("green", "check_circle") if well else ("red", "error")
+    if well == "partly":
+        color, icon = "orange", "warning"
+    else:
+        color, icon = ("green", "check_circle") if well else ("red", "error")
     return f":{color}-badge[:material/{icon}: {word}]"
 
 
 def counted(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Counts and, in percent to two decimals, the three rates; `names` are the leading columns."""
+    """Counts and, in percent to one decimal, the three rates; `names` are the leading columns."""
     columns: dict[str, Any] = {shown: frame[column] for column, shown in names.items()}
     columns |= {shown: frame[measure] for measure, shown in COUNT_NAMES.items()}
     for measure, shown in RATES.items():
-        columns[f"{shown} (%)"] = tabular.rates(frame, measure)
+        columns[f"{shown} (%)"] = tabular.rates(frame, measure, places=1)
     return pd.DataFrame(columns)
 
 
@@ -279,8 +282,10 @@ def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:
     )
 
 
-def _ended_well(status: str) -> bool | None:
+def _ended_well(status: str) -> bool | Literal["partly"] | None:
     """Whether an import did; of one that a person cancelled nobody can say."""
+    if status == "partial":
+        return "partly"
     return True if status == "succeeded" else None if status in WELL else False
 
 

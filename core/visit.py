@@ -110,3 +110,8 @@ def now() -> datetime:
 def person() -> Person:
     """Who looks at the page."""
     return service.current().people.person(st.context.headers, st.context.cookies)
+
+
+def theme() -> str:
+    """`light` or `dark`, as the browser shows the page; light until it has said so."""
+    return st.context.theme.type or "light"

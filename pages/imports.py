@@ -10,7 +10,7 @@ from core import actions, charts, figures, grids, live, loglines, outcome, panel
 from core.emptiness import never_imported
 from core.links import RUN, go, link
 from core.names import COUNTERS, JOBS, MODES, TRIGGERS, WELL
-from core.palette import RESULTS
+from core.palette import RESULTS, WORDS
 from core.questions import ask_now
 from core.standing import Standing
 
@@ -236,7 +236,7 @@ if not runs:
 
 panels.chart(
     "Imports by start, and the seconds they took",
-    charts.timeline(runs, slots, view.zone),
+    charts.inked(charts.timeline(runs, slots, view.zone), WORDS[visit.theme()]),
     readable.runs(runs, view.told),
     "A mark for each result. Slots of the schedule that did not run stand on the base line.",
 )

@@ -12,7 +12,7 @@ from core.queries import Totals
 TOTAL = Totals(conversations=20077, bookings=3122, leads=13908, engaged=7910)
 
 
-def test_rates_stand_beside_counts_to_two_decimals() -> None:
+def test_rates_stand_beside_counts_to_one_decimal() -> None:
     """In tables and exports; nothing over nothing is blank."""
     frame = pd.DataFrame(
         {
@@ -25,7 +25,7 @@ def test_rates_stand_beside_counts_to_two_decimals() -> None:
     )
     table = readable.counted(frame, {"name": "Clinic"})
     assert list(table.columns)[:5] == ["Clinic", "Conversations", "Bookings", "Leads", "Engaged"]
-    assert list(table.iloc[0])[5:] == [15.55, 69.27, 39.4]
+    assert list(table.iloc[0])[5:] == [15.6, 69.3, 39.4]
     assert table["Booking rate (%)"].isna().tolist() == [False, True]
 
 
