@@ -12,8 +12,6 @@ import streamlit as st
 from sqlalchemy import Connection
 
 from core import charts, reports, service, visit
-from core.errors import DatabaseError
-from core.log import Log
 from core.palette import WORDS
 
 # Loaded before the server runs, for the first visitor's sake; Streamlit warns of what is then meant.
@@ -24,7 +22,6 @@ MOST_RENEWED = 40
 
 P = ParamSpec("P")
 T = TypeVar("T")
-log = Log("server")
 
 
 def ask(question: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
@@ -69,18 +66,10 @@ def remembered(version: str, name: str, given: tuple[object, ...], question: Cal
     return cast("T", _cached(version, name, given, question))
 
 
-def renew() -> None:
-    """Ask anew what pages last asked of the data, so that nobody waits who looks first after an import.
-
-    While one runs nothing is asked: its every batch changes the data. Never raises.
-    """
-    try:
-        standing = service.current().standing.renewed()
-        for name, given, question in _asked.newest() if standing.running is None else ():
-            _cached(standing.version, name, given, question)
-        service.current().health()  # it counts the conversations, once for each version
-    except (DatabaseError, service.NoServiceError) as error:
-        log.failure("figures_not_renewed", error)
+def renew(version: str) -> None:
+    """Ask anew what pages last asked, of this version of the data; raises as `ask`."""
+    for name, given, question in _asked.newest():
+        _cached(version, name, given, question)
 
 
 class _Asked:

@@ -49,11 +49,11 @@ class Address:
 
 
 def lifespan(
-    address: Callable[[], Address], changed: Callable[[], None]
+    address: Callable[[], Address], changed: Callable[[str], None]
 ) -> Callable[[object], AbstractAsyncContextManager[None]]:
     """Everything that lives as long as the server; `address` is asked once the server knows it.
 
-    `changed` is called when data may have changed, in the background.
+    `changed` is called with each new version of the data, in the background.
     """
 
     @asynccontextmanager

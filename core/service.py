@@ -55,7 +55,9 @@ class Service:
         self._timetable = Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
         self._watch = Watch(self, settings, self._timetable, clock)
         self._background = Background(self.begin_import, self._settle, self._closing)
-        self._changed: Callable[[], None] = lambda: None
+        self._changed: Callable[[str], None] | None = None
+        self._settling = threading.Lock()
+        self._settled: str | None = None
         self._counted: tuple[str, int] | None = None
         self._scheduler: Scheduler | None = None
         self._startup: StartupImport | None = None
@@ -180,13 +182,30 @@ class Service:
         self._watch.tell_dead_twice_seen()
         self._settle()
 
-    def follow(self, changed: Callable[[], None]) -> None:
-        """Have this called when data may have changed: after each import here, and in each round for all."""
+    def follow(self, changed: Callable[[str], None]) -> None:
+        """Have this called with each new version of the data once no import runs, whichever process made it.
+
+        After each import here and in each round of the schedule; in the background.
+        """
         self._changed = changed
 
     def _settle(self) -> None:
+        """What follows an import's end; never raises."""
         self.check_alerts()
-        self._changed()
+        if self._changed is None:
+            return
+        with self._settling:
+            try:
+                self._tell_version(self._changed)
+            except DatabaseError as error:
+                log.failure("figures_not_renewed", error)
+
+    def _tell_version(self, changed: Callable[[str], None]) -> None:
+        standing = self.standing.renewed()
+        if standing.running is None and standing.version != self._settled:
+            changed(standing.version)
+            self.health()  # it counts the conversations, once for each version
+            self._settled = standing.version
 
     # Imports
 

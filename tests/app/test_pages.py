@@ -20,6 +20,7 @@ from core.service import set_current
 from tests.support.services import ended
 from tests.support.site import NOW, RECORDS, Site, said
 from tests.support.standin import unauthorized
+from tests.support.waiting import until
 
 PAGES = ("overview", "imports", "rates", "clinics", "validation", "quality", "system")
 TITLES = {page: page.capitalize() for page in PAGES} | {"quality": "Data quality"}
@@ -542,16 +543,35 @@ def test_nobody_waits_who_looks_first_after_an_import(site: Site, asked: list[ob
     table, at = site.standin.table, site.standin.advance(60)
     table.update(table.records()[0].id, {"Booking": "March 3, 2025"}, at=at)
     assert site.import_all()[1] == "succeeded"
-    assert counted(asked, questions.renew) > 1
+    site.service.follow(questions.renew)
+    site.service.look_after()
     assert counted(asked, lambda: site.visit("rates")) == warm
 
 
-def test_figures_are_not_asked_anew_while_an_import_runs(site: Site, asked: list[object]) -> None:
-    """Its every batch changes them."""
-    site.visit("rates")
-    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
-    assert counted(asked, questions.renew) == 1
-    run.run()
+def test_figures_are_asked_anew_once_for_each_version(site: Site) -> None:
+    """And not while an import runs: its every batch changes them."""
+    renewed: list[str] = []
+    site.service.follow(renewed.append)
+    for _ in range(2):
+        site.service.look_after()
+    assert len(renewed) == 1
+    table, at = site.standin.table, site.standin.advance(60)
+    table.update(table.records()[0].id, {"Booking": "March 3, 2025"}, at=at)
+
+    def look_after(_: object) -> None:
+        running = "SELECT 1 FROM import_logs WHERE status = 'running' AND changed_data"
+        until(lambda: site.ask(running), "the batch that changes data")
+        site.service.look_after()
+        during.append(len(renewed))
+
+    during: list[int] = []
+
+    site.standin.after_page(4, look_after)  # before the second of this import is sent: the fixture's had two
+    assert site.import_all()[1] == "succeeded"
+    until(lambda: len(renewed) == 2, "the new version")
+    site.service.look_after()
+    assert during == [1]
+    assert len(set(renewed)) == len(renewed) == 2
 
 
 def test_the_health_counts_what_each_import_leaves(site: Site) -> None:
@@ -562,15 +582,18 @@ def test_the_health_counts_what_each_import_leaves(site: Site) -> None:
     assert site.service.health().data.conversations == RECORDS - 1
 
 
-def test_figures_that_cannot_be_asked_anew_are_left(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An outage ends nothing but this try."""
-    site.visit("rates")
+def test_figures_that_cannot_be_asked_anew_are_left(site: Site) -> None:
+    """An outage ends nothing but this try; the next one asks."""
+    renewed: list[str] = []
 
-    def refuse(_: object) -> None:
+    def refuse(_: str) -> None:
+        site.service.follow(renewed.append)
         raise DatabaseUnavailableError("The database cannot be reached. Start PostgreSQL.")
 
-    monkeypatch.setattr(site.service, "ask", refuse)
-    questions.renew()
+    site.service.follow(refuse)
+    for _ in range(2):
+        site.service.look_after()
+    assert len(renewed) == 1
 
 
 # Privacy
