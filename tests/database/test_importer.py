@@ -9,12 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from core import importer
 from core.control import Control
 from core.database import IMPORT_LOCK, OWNER
 from core.errors import ImportRunningError, SourceMismatchError, StoppingError
 from core.importer import Import, Order
+from core.reading import Reading
 from core.records import Column, Outcome
 from core.rules import Ruleset
 from core.runs import Mode, Status, Trigger
@@ -64,6 +66,29 @@ def test_full_import_equals_the_source(product: Importing, standin: StandIn) -> 
     assert (row["conversations"], row["bookings"], row["leads"], row["engaged"]) == (250, 50, 125, 84)
     assert row["pages"] == 3
     assert row["progress"] is None
+
+
+def test_reading_goes_on_while_the_longest_statement_runs(
+    product: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch lets the reader go on just before its conversations are written."""
+    steps: list[str] = []
+    make_room = Reading.make_room
+
+    def let_read(reading: Reading[Any]) -> None:
+        steps.append("room")
+        make_room(reading)
+
+    def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "INSERT INTO" in statement:
+            steps.append("conversations" if "INSERT INTO conversations" in statement else "other")
+
+    monkeypatch.setattr(Reading, "make_room", let_read)
+    event.listen(product.plant.engine, "before_cursor_execute", sent)
+    product.full()
+    written = [index for index, step in enumerate(steps) if step == "conversations"]
+    assert len(written) == 3
+    assert [steps[index - 1] for index in written] == ["room"] * 3
 
 
 def test_unchanged_import_writes_nothing(product: Importing) -> None:

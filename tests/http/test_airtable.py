@@ -115,6 +115,7 @@ PASSING: list[tuple[Fault, type[SourceError]]] = [
     (faults.raw(b"\xff\xfe"), MalformedAnswerError),
     (faults.raw(b'{"records": ' + b"[" * 100_000), MalformedAnswerError),
     (faults.html(200), MalformedAnswerError),
+    (faults.no_gzip(), MalformedAnswerError),
 ]
 
 
@@ -138,6 +139,15 @@ def test_an_answer_without_its_moment_counts_from_now(standin: StandIn, date: st
     before = CLOCK.now()
     page = next(reader.pages(everything(source_of(standin))))
     assert before <= page.sent_at <= CLOCK.now()
+
+
+@pytest.mark.parametrize("way", [faults.gzipped, faults.chunked])
+def test_a_body_may_come_in_any_way(standin: StandIn, way: Callable[[], Fault]) -> None:
+    """Compressed or in chunks it is the same page, and its connection serves the next one."""
+    standin.fail(way(), on=is_page, times=None)
+    found, state = read(standin)
+    assert (found, state.retries) == (ids(standin), 0)
+    assert len({seen.connection for seen in standin.seen}) == 1
 
 
 @pytest.mark.parametrize("fault", [faults.silence, faults.trickle])

@@ -10,6 +10,7 @@
 The table may be changed at any time (`standin.table.create/update/delete`); pass `at=standin.now()`.
 """
 
+import gzip
 import json
 import socket
 import struct
@@ -46,6 +47,8 @@ class Seen:
     headers: Mapping[str, str]
     at: float
     """By `time.monotonic`, in seconds."""
+    connection: str
+    """Which connection it came by: each has a thread of its own."""
     status: int | None = None
     """The answer's status; None where the connection got none."""
 
@@ -207,6 +210,33 @@ def silence() -> Fault:
 def trickle() -> Fault:
     """An answer whose body comes a byte at a time, each soon enough, and never ends."""
     return lambda _answer: RawResponse(200, None, missing_bytes=1_000_000, connection="trickle")
+
+
+# Not faults: ways in which an honest body may come.
+
+
+def gzipped() -> Fault:
+    """The honest page, compressed as Airtable does."""
+    return lambda answer: RawResponse(
+        200, None, {"Content-Encoding": "gzip"}, raw=gzip.compress(answer.payload())
+    )
+
+
+def no_gzip() -> Fault:
+    """The honest page, said to be compressed."""
+    return lambda answer: RawResponse(200, None, {"Content-Encoding": "gzip"}, raw=answer.payload())
+
+
+def chunked() -> Fault:
+    """The honest page in two chunks, its length not told before."""
+
+    def cut(answer: Response) -> Response:
+        body = answer.payload()
+        pieces = (body[: len(body) // 2], body[len(body) // 2 :], b"")
+        raw = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+        return RawResponse(200, None, {"Transfer-Encoding": "chunked"}, raw=raw)
+
+    return cut
 
 
 # Faults: pages that are wrong inside.
@@ -427,7 +457,10 @@ class StandIn:
 
     def _note(self, request: Request) -> Seen:
         at = time.monotonic()
-        seen = Seen(len(self.seen) + 1, request.method, request.path, _params(request), request.headers, at)
+        by = threading.current_thread().name
+        seen = Seen(
+            len(self.seen) + 1, request.method, request.path, _params(request), request.headers, at, by
+        )
         self.seen.append(seen)
         return seen
 
