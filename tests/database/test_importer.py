@@ -436,16 +436,25 @@ def test_cancelled_by_another_process(product: Importing, database_url: str) -> 
     assert row["watermark"] is None
 
 
-def test_interrupted_while_waiting(product: Importing, standin: StandIn) -> None:
+def test_interrupted_while_waiting(
+    product: Importing, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process that is stopped ends its run as interrupted, also while it waits for Airtable."""
+    monkeypatch.setattr(importer, "REFRESH_SECONDS", 0.05)
     control = Control()
-    standin.latency_seconds = 0.5
-    timer = threading.Timer(0.1, control.interrupt)
-    timer.start()
-    ended = product.run(Mode.FULL, control)
-    timer.join()
+
+    def interrupt() -> None:
+        until(lambda: standin.seen, "the first request")
+        control.interrupt()
+
+    stopping = threading.Thread(target=interrupt)
+    with standin.held():
+        stopping.start()
+        ended = product.run(Mode.FULL, control)
+        stopping.join()
     assert ended.status is Status.INTERRUPTED
     assert product.row(ended.import_id)["errors"][0]["code"] == "process_stopped"
+    assert product.row(ended.import_id)["processed"] == 0
 
 
 def test_a_failed_run_does_not_move_the_watermark(product: Importing, standin: StandIn) -> None:

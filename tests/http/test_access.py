@@ -78,7 +78,17 @@ def test_unguarded_this_machine_is_served(peer: str, host: str) -> None:
 
 STRANGE_HOSTS = (
     *("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8501", "evil.example#localhost"),
-    *("user@localhost", "localhost/x", "", "10.0.0.1", "192.168.1.2:8501", "[::1", "localhost:x"),
+    *(
+        "user@localhost",
+        "localhost/x",
+        "localhost#",
+        "localhost?",
+        "",
+        "10.0.0.1",
+        "192.168.1.2:8501",
+        "[::1",
+        "localhost:x",
+    ),
 )
 
 
@@ -144,6 +154,14 @@ def test_a_foreign_origin_cannot_press(origin: str, host: str, own: bool, method
     assert answer.status == (
         refused if not own and method != "GET" else 101 if method == "WEBSOCKET" else 200
     )
+
+
+@pytest.mark.parametrize("more", [OWN, FOREIGN, ("host", "elsewhere.example")])
+@pytest.mark.parametrize("method", ["POST", "WEBSOCKET"])
+def test_two_origins_or_hosts_are_foreign(method: str, more: tuple[str, str]) -> None:
+    """Which of two headers counts is not guessed."""
+    answer = call(World(API_TOKEN=TOKEN).app, method, "/api/x", headers=[BEARER, OWN, more])
+    assert answer.status == (1008 if method == "WEBSOCKET" else 403)
 
 
 def test_a_program_names_no_origin() -> None:
@@ -229,9 +247,10 @@ def test_guarded_strangers_reach_nothing(
 
 
 def test_a_browser_is_shown_the_way_to_the_form() -> None:
-    """Whoever wants a page is sent to the sign-in, and back to that page afterwards."""
+    """Whoever wants a page is sent to the sign-in, and then back to it; what is sent is refused."""
     world = World(**PASSWORDS)
     query, accept = b"period=Last+7+days&clinic=A%26B", ("accept", "text/html,*/*")
+    assert call(world.app, "POST", "/rates", headers=[accept], peer=REMOTE_PEER).status == 401
     answer = call(world.app, "GET", "/rates", query=query, headers=[accept], peer=REMOTE_PEER)
     assert answer.status == 303
     path, _, sent = answer.headers["location"].partition("?")
@@ -295,6 +314,11 @@ def test_what_was_typed_is_shown_as_text() -> None:
     answer = World(**PASSWORDS).sign_in("wrong", '"><script>x</script>', next='/"><b>')
     assert b"<script>" not in answer.body
     assert b"<b>" not in answer.body
+
+
+def test_no_cache_keeps_a_cookie() -> None:
+    """A proxy that stored the answer would sign in whoever asks next."""
+    assert World(**PASSWORDS).sign_in("press").headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.airtable import Patience, Reader, ReadingState
+from core.demo.protocol import Response
 from core.errors import (
     AccessDeniedError,
     BillingLimitError,
@@ -26,6 +27,7 @@ from core.pacer import Pacer
 from core.records import Column
 from tests.support import standin as faults
 from tests.support.imports import CLOCK, COLUMNS, IMPATIENT
+from tests.support.pacing import GAP, Waiting, clock_at, paced
 from tests.support.standin import Fault, StandIn, conversations, is_page
 
 
@@ -210,14 +212,21 @@ def test_retry_after_is_obeyed(standin: StandIn) -> None:
     assert standin.seen[1].at - standin.seen[0].at >= 1
 
 
-def test_the_pace_stays_below_the_limit() -> None:
-    """Evenly paced requests never meet the limit: no 429, and no burst within a second."""
-    with StandIn(conversations(1200), requests_per_second=20) as standin:
-        state = ReadingState(CLOCK, IMPATIENT)
-        reader = Reader(source_of(standin), Pacer(20, 0.2, CLOCK), CLOCK, state)
-        assert sum(len(page.records) for page in reader.pages(everything(source_of(standin)))) == 1200
-        assert standin.busiest_second() <= 20
-        assert state.retries == 0
+def test_each_request_waits_for_its_turn() -> None:
+    """However fast answers come, pages are asked for at the pace, the first at once."""
+    now, sent = [0.0], list[float]()
+
+    def noted(answer: Response) -> Response:
+        sent.append(now[0])
+        return answer
+
+    with StandIn(conversations(500)) as standin:
+        standin.fail(noted, on=is_page, times=None)
+        state = ReadingState(clock_at(now), IMPATIENT)
+        state.stop = Waiting(now=now)
+        reader = Reader(source_of(standin), paced(now), clock_at(now), state)
+        assert sum(len(page.records) for page in reader.pages(everything(source_of(standin)))) == 500
+    assert sent == pytest.approx([number * GAP for number in range(5)])
 
 
 def test_stopping_ends_a_wait(standin: StandIn) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for Airtable: the demo's protocol over real HTTP, with edits, limits and faults to order.
+"""A stand-in for Airtable: the demo's protocol over real HTTP, with edits and faults to order.
 
     with StandIn(conversations(250)) as standin:
         standin.fail(unavailable(), on=2)                         # the second request: 503
@@ -16,10 +16,9 @@ import socket
 import struct
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import TracebackType
@@ -283,29 +282,6 @@ class _Plan:
         return True
 
 
-@dataclass(slots=True)
-class _Limiter:
-    """More than `rate` requests within a second: 429, and again for `penalty` seconds (Airtable's API)."""
-
-    rate: float
-    penalty: float
-    _times: deque[float] = field(default_factory=deque)
-    _closed_until: float = 0.0
-
-    def refuses(self, now: float) -> bool:
-        """Whether a request at `now` (seconds) is over the limit or inside the penalty."""
-        if now < self._closed_until:
-            return True
-        while self._times and self._times[0] <= now - 1:
-            self._times.popleft()
-        self._times.append(now)
-        if len(self._times) <= self.rate:
-            return False
-        self._closed_until = now + self.penalty
-        self._times.clear()
-        return True
-
-
 class _Handler(DemoHandler):
     """Sends also what a well-behaved server never sends."""
 
@@ -346,17 +322,14 @@ class _Handler(DemoHandler):
 class StandIn:
     """Airtable with one base and one table, on a free local port while the context is open.
 
-    `requests_per_second` switches the rate limit on, with `penalty_seconds` of 429 after each breach, both
-    in real time. `latency_seconds` passes before each answer. The clock gives the `Date` header and stands
-    still until it is moved.
+    `latency_seconds` passes before each answer. The clock gives the `Date` header and stands still until it
+    is moved.
     """
 
     def __init__(
         self,
         table: Table | None = None,
         *,
-        requests_per_second: float | None = None,
-        penalty_seconds: float = 0.2,
         latency_seconds: float = 0.0,
         now: datetime = START,
         token: str = DEMO_TOKEN,
@@ -372,7 +345,6 @@ class StandIn:
         """The endpoint URL, once the stand-in runs."""
         self._now = now
         self._protocol = Protocol(self.table, base_id=base_id, token=token)
-        self._limiter = _Limiter(requests_per_second, penalty_seconds) if requests_per_second else None
         self._plans: list[_Plan] = []
         self._edits: dict[int, list[Callable[[Table], object]]] = {}
         self._pages = 0
@@ -438,20 +410,14 @@ class StandIn:
         """The requests for pages, first and later ones."""
         return [seen for seen in self.seen if is_page(seen)]
 
-    def busiest_second(self) -> int:
-        """The most requests that arrived within any one second."""
-        times = sorted(seen.at for seen in self.seen)
-        return max((sum(1 for other in times if at <= other < at + 1) for at in times), default=0)
-
     def _answer(self, request: Request) -> Response:
         with self._lock:
             seen = self._note(request)
-            refused = self._limiter is not None and self._limiter.refuses(seen.at)
         if self.latency_seconds:
             time.sleep(self.latency_seconds)
         self._open.wait()
         with self._lock:
-            response = rate_limit()(Response(200, {})) if refused else self._response(request, seen)
+            response = self._response(request, seen)
             seen.status = response.status or None
         return response
 

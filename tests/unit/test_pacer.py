@@ -1,41 +1,9 @@
 """The pace of all requests: when each may be sent."""
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-
 import pytest
 
-from core.clock import Clock
 from core.errors import StoppedError
-from core.pacer import MARGIN, Pacer
-
-GAP = 0.2 * MARGIN
-
-
-@dataclass
-class Waiting(threading.Event):
-    """Somebody's wish to stop, whose waits pass by themselves; `meanwhile` happens in the first of them."""
-
-    meanwhile: Callable[[], object] = lambda: None
-    stopped: bool = False
-    late: float = 0.0
-    """How many seconds later than wished they end."""
-    now: list[float] = field(default_factory=lambda: [0.0])
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Let the time pass."""
-        happens, self.meanwhile = self.meanwhile, lambda: None
-        until = self.now[0] + (timeout or 0.0)
-        happens()
-        self.now[0] = max(self.now[0], until + self.late)
-        return self.stopped
-
-
-def paced(now: list[float]) -> Pacer:
-    """A pacer of five requests a second by this clock."""
-    return Pacer(5, 30, Clock(now=lambda: datetime.now(UTC), monotonic=lambda: now[0]))
+from tests.support.pacing import GAP, Waiting, paced
 
 
 def test_turns_are_evenly_spaced() -> None:
@@ -81,6 +49,32 @@ def test_nobody_sends_while_a_penalty_lasts() -> None:
     assert now[0] == pytest.approx(30)
     pacer.wait_for_turn(Waiting(now=now))
     assert now[0] == pytest.approx(30 + GAP)
+
+
+def test_a_penalty_is_as_long_as_was_asked_for() -> None:
+    """The longer of the setting and `Retry-After` holds, and no later 429 shortens it.
+
+    Answered is what it adds: readers that meet the same 429 use up their budget of waiting once.
+    """
+    now = [0.0]
+    pacer = paced(now)
+    assert [pacer.penalise(0), pacer.penalise(0), pacer.penalise(100)] == [30, 0, 70]
+    now[0] = 10.0
+    assert pacer.penalise(0) == 0
+    pacer.wait_for_turn(Waiting(now=now))
+    assert now[0] == pytest.approx(100)
+
+
+def test_who_pauses_saves_no_turns() -> None:
+    """However long nobody asked, requests are spaced as ever afterwards."""
+    now = [0.0]
+    pacer, sent = paced(now), []
+    pacer.wait_for_turn(Waiting(now=now))
+    now[0] = 60.0
+    for _ in range(3):
+        pacer.wait_for_turn(Waiting(now=now))
+        sent.append(now[0])
+    assert sent == pytest.approx([60, 60 + GAP, 60 + 2 * GAP])
 
 
 def test_who_is_stopped_sends_nothing() -> None:

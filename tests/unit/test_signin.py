@@ -49,6 +49,25 @@ def test_a_wrong_password_is_forgotten_in_time() -> None:
     assert attempts.seconds_left("192.0.2.1", signin.FORGET_SECONDS) == 0
 
 
+def test_a_right_password_makes_up_for_wrong_ones() -> None:
+    """Whoever got in begins anew: their next slip costs nothing."""
+    attempts = Attempts()
+    for _ in range(signin.FREE_FAILURES):
+        attempts.failed("192.0.2.1", 0.0)
+    attempts.succeeded("192.0.2.1")
+    attempts.failed("192.0.2.1", 0.0)
+    assert not waits(attempts, "192.0.2.1")
+
+
+def test_a_wait_is_told_in_whole_seconds_until_it_is_over() -> None:
+    """`Retry-After` takes no fractions, and what is left of the last one is still a wait."""
+    attempts = Attempts()
+    for _ in range(signin.FREE_FAILURES + 1):
+        attempts.failed("192.0.2.1", 0.0)
+    left = [attempts.seconds_left("192.0.2.1", now) for now in (0.0, 0.5, 1.0, 1.9, 2.0)]
+    assert left == [2, 2, 1, 1, 0]
+
+
 def test_a_form_of_too_many_fields_is_empty() -> None:
     """Nobody makes the server read a thousand."""
     body = b"name=Ann&" + b"&".join(b"field=x" for _ in range(signin.FORM_FIELDS))
