@@ -2,14 +2,12 @@
 
 import streamlit as st
 
-from core import figures, periods, words
+from core import figures, outcome, periods, words
 from core.figures import Filters
 from core.links import ALL_AUTOMATIONS, ALL_CLINICS, link, link_to
+from core.outcome import WITH_BUTTONS
 from core.questions import ask
 from core.visit import View
-
-# The pages that have the import buttons themselves.
-WITH_BUTTONS = frozenset({"overview", "imports"})
 
 
 def empty(view: View) -> bool:
@@ -29,7 +27,9 @@ def unfilled(view: View) -> bool:
     if view.standing.running is not None:
         st.info("The first import is running. Figures appear as it goes on.", icon=":material/sync:")
     elif ended is not None and ended["errors"]:
-        st.error(f"There are no data yet. {ended['errors'][-1]['message']}", icon=":material/error:")
+        told = words.plain(ended["errors"][-1]["message"])
+        st.error(f"There are no data yet. {told}", icon=":material/error:")
+        outcome.leave_to_operators()
         link("imports", "See what happened", ":material/arrow_forward:", run=str(ended["id"]))
     elif ended is not None and ended["rejected"]:
         _show_all_rejected(ended["rejected"])
@@ -44,8 +44,8 @@ def unfilled(view: View) -> bool:
 
 def never_imported(view: View) -> str:
     """That there was no import yet, and how the first one begins."""
-    begins = "*Import changes* begins; the first time it" if view.person.may_press else "The first import"
-    return f"Nothing is imported yet. {begins} reads everything."
+    begin = outcome.ask_for(f"start the first import, which reads all records of {view.source}")
+    return f"Nothing is imported yet. To fill the pages, {begin}."
 
 
 def _show_all_rejected(count: int) -> None:

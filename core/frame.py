@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import actions, live, service, sidebar, statusline, visit
+from core import actions, live, outcome, service, sidebar, statusline, visit
 from core.errors import DatabaseError
 from core.links import PAGES
 from core.settings import ROOT
@@ -41,7 +41,9 @@ def around(page: Any) -> None:  # noqa: ANN401 (Streamlit does not name the clas
         looked = _look(standing, page.url_path or "overview")
         visit.begin(looked)
         sidebar.note(looked)
+        sidebar.signed_in()
         live.show(statusline.draw)
+        outcome.incomplete(standing)
         actions.show_answer()
         page.run()
     except DatabaseError as error:
@@ -58,6 +60,7 @@ def _show_down(error: DatabaseError) -> None:
     """Say that the database is down, and come back when it is up again."""
     if sidebar.known():
         sidebar.filters(visit.now().date())  # a filter that is not drawn would leave the address
+    sidebar.signed_in()
     st.title("The database cannot be reached")
     st.error(error.message, icon=":material/database_off:")
     folder = service.current().settings.log_dir

@@ -1,7 +1,7 @@
 """How much the data can be trusted just now, in one light and one sentence (ui: status line).
 
 Green; amber where one slot of the schedule passed without new data, or the last import was partial; red
-where it failed, or two slots passed.
+where it failed, or two slots passed, or where there are conversations though no import has succeeded.
 """
 
 from dataclasses import dataclass
@@ -38,12 +38,15 @@ def missed_slots(as_of: datetime, now: datetime, timetable: Timetable) -> int:
     return len(timetable.between(as_of + OVERLAP, now - PATIENCE))
 
 
-def verdict(as_of: datetime | None, last_status: str | None, missed: int) -> Verdict:
+def verdict(as_of: datetime | None, last_status: str | None, missed: int, *, holds_data: bool) -> Verdict:
     """What the status line says; the worst of age and result."""
-    if last_status == Status.FAILED:
-        return Verdict(Light.RED, "Not up to date" if as_of else "No data yet")
     if as_of is None:
-        return Verdict(Light.NONE, "No data yet")
+        # What an import left that did not succeed lacks records, whoever ended it.
+        grave = holds_data or last_status == Status.FAILED
+        told = "Data incomplete" if holds_data else "No data yet"
+        return Verdict(Light.RED if grave else Light.NONE, told)
+    if last_status == Status.FAILED:
+        return Verdict(Light.RED, "Not up to date")
     if missed > 1:
         return Verdict(Light.RED, f"{missed} scheduled imports missing")
     if last_status == Status.PARTIAL:

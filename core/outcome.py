@@ -11,6 +11,8 @@ from core.names import WELL
 from core.palette import RESULTS
 from core.standing import Standing
 
+# The pages that have the import buttons themselves.
+WITH_BUTTONS = frozenset({"overview", "imports"})
 # Each result's colour and icon.
 MARKS: Mapping[str, tuple[str, str]] = {
     "succeeded": ("green", ":material/check_circle:"),
@@ -31,11 +33,37 @@ def last(ended: Mapping[str, Any]) -> None:
         link("imports", "See why", ":material/arrow_forward:", run=str(ended["id"]))
 
 
+def incomplete(standing: Standing) -> None:
+    """That every figure lacks records, and what completes them; nothing once an import has succeeded."""
+    if not standing.broken_off:
+        return
+    with st.container(border=True, key="incomplete", gap="xsmall"):
+        st.markdown(
+            ":red[:material/error:] **The figures are incomplete.** The first import did not succeed, and "
+            f"records are missing from all figures. To complete them, {ask_for('import everything')}."
+        )
+        if visit.view().person.may_press and visit.view().page not in WITH_BUTTONS:
+            link("imports", "Go to Imports", ":material/arrow_forward:")
+
+
+def ask_for(deed: str) -> str:
+    """What is to be done, by whom: a viewer is not told to do what operators alone may."""
+    return deed if visit.view().person.may_press else f"ask an operator to {deed}"
+
+
 def reasons(ended: Mapping[str, Any]) -> None:
     """What an import says of its end, as grave as its result."""
     box = {"failed": st.error, "cancelled": st.info}.get(ended["status"], st.warning)
     for error in ended["errors"]:
         box(words.plain(error["message"]), icon=MARKS[ended["status"]][1])
+    if ended["errors"]:
+        leave_to_operators()
+
+
+def leave_to_operators() -> None:
+    """Tell a viewer, who is advised to mend something, whose work that is; nothing to operators."""
+    if not visit.view().person.may_press:
+        st.caption("You may look only: ask an operator to see to it.")
 
 
 def trouble(ended: Mapping[str, Any]) -> None:
@@ -49,6 +77,7 @@ def trouble(ended: Mapping[str, Any]) -> None:
             f":{color}[{icon}] **Import {ended['id']} {RESULTS[ended['status']].label.lower()}**, {when}. "
             f"{words.plain(ended['errors'][-1]['message'])}"
         )
+        leave_to_operators()
         again = ", run it again" if visit.view().person.may_press else ""
         link("imports", f"See what happened{again}", ":material/arrow_forward:", run=str(ended["id"]))
 

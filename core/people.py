@@ -105,6 +105,10 @@ class People:
             return LOCAL
         return self._by_header(headers) or self._by_cookie(cookies) or ANONYMOUS
 
+    def signed_in_here(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> bool:
+        """Whether who sends these is known by the sign-in form's cookie, so that signing out ends it."""
+        return self._by_header(headers) is None and self._by_cookie(cookies) is not None
+
     def knows_token(self, authorization: bytes) -> bool:
         """Whether an `Authorization` header, whatever its bytes, carries the token."""
         scheme, _, token = authorization.partition(b" ")

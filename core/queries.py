@@ -27,6 +27,7 @@ class Totals:
         return asdict(self)
 
 
+READ_ANY_LIVE = text("SELECT EXISTS (SELECT FROM conversations WHERE deleted_at IS NULL)")
 READ_LIVE_COUNT = text("SELECT count(*) FROM conversations WHERE deleted_at IS NULL")
 
 # Batches are numbered in their own transaction, so figures that are read while an import runs grow too.
@@ -170,6 +171,11 @@ def data_version(connection: Connection) -> str:
     """Another one with every batch that may have changed a figure."""
     newest = connection.execute(READ_VERSION).first()
     return f"{newest.id}.{newest.batches}" if newest else "0"
+
+
+def any_live(connection: Connection) -> bool:
+    """Whether there is a live conversation."""
+    return bool(connection.scalar(READ_ANY_LIVE))
 
 
 def live_count(connection: Connection) -> int:

@@ -4,14 +4,19 @@ from datetime import date
 
 import streamlit as st
 
-from core import figures, links, periods, questions, words
+from core import figures, links, periods, questions, visit, words
 from core.figures import Filters
 from core.links import ALL_AUTOMATIONS, ALL_CLINICS
+from core.people import LOCAL, Role
 from core.periods import Period
+from core.signin import SIGN_OUT
 from core.standing import Standing
 from core.visit import View
 
 CHOICES = "_choices"
+ROLES = {Role.OPERATOR: "operator", Role.VIEWER: "viewer, may look only"}
+# In the same tab: Streamlit's own links to addresses open another one, and this page would stay.
+SIGN_OUT_LINK = f'<a href="{SIGN_OUT}" target="_self">Sign out</a>'
 UNFILTERED = frozenset({"imports", "validation", "quality", "system"})
 
 
@@ -64,3 +69,16 @@ def note(view: View) -> None:
         if view.page in UNFILTERED:
             st.caption("This page counts all data. The filters apply to Overview, Rates and Clinics.")
         st.caption(f"Days and times in {view.zone}.")
+
+
+def signed_in() -> None:
+    """Who looks, as what, and the way out; nothing where nobody had to sign in."""
+    person = visit.person()
+    if person == LOCAL:
+        return
+    with st.sidebar, st.container(key="person", gap="xsmall"):
+        st.caption(f"Signed in as **{words.plain(person.name)}** ({ROLES[person.role]}).")
+        if visit.may_sign_out():
+            st.html(SIGN_OUT_LINK)
+        else:
+            st.caption("To sign out, do so where you signed in.")

@@ -18,6 +18,8 @@ class Standing:
     running: RowMapping | None
     last_ended: RowMapping | None
     last_success: RowMapping | None
+    holds_data: bool
+    """Whether an import succeeded, or one that did not has left conversations behind."""
     beat: RowMapping
     version: str
     """Changes with every batch that may have changed a figure, and with every import that ends."""
@@ -28,15 +30,26 @@ class Standing:
         moment: datetime | None = self.last_success["watermark"] if self.last_success else None
         return moment
 
+    @property
+    def first_runs(self) -> bool:
+        """Whether the first import is on its way, whatever became of earlier tries."""
+        return self.as_of is None and self.running is not None
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether figures show what an import left that did not succeed, and none has succeeded or runs."""
+        return self.as_of is None and self.running is None and self.holds_data
+
 
 def read(connection: Connection, settings: Settings, now: datetime) -> Standing:
     """How things stand."""
-    ended = queries.last_ended(connection)
+    ended, succeeded = queries.last_ended(connection), queries.last_completed(connection)
     return Standing(
         report=reports.status(connection, settings, now),
         running=queries.running(connection),
         last_ended=ended,
-        last_success=queries.last_completed(connection),
+        last_success=succeeded,
+        holds_data=succeeded is not None or queries.any_live(connection),
         beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
         version=f"{queries.data_version(connection)}.{ended['id'] if ended else 0}",
     )

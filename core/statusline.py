@@ -18,7 +18,11 @@ LIGHTS: Mapping[Light, tuple[str, str]] = {
     Light.RED: ("red", ":material/error:"),
     Light.NONE: ("gray", ":material/hourglass_empty:"),
 }
-DEMO_HELP = "Made-up records. Set AIRTABLE_API_KEY and AIRTABLE_BASE_ID to see your own."
+FIRST = Verdict(Light.NONE, "First import")
+DEMO_HELP = (
+    "These records are made up. Your own appear once Airtable is connected: whoever runs the server sets its "
+    "token and base (`AIRTABLE_API_KEY`, `AIRTABLE_BASE_ID`)."
+)
 
 
 def draw(standing: Standing) -> None:
@@ -26,7 +30,8 @@ def draw(standing: Standing) -> None:
     now = visit.now()
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="status"):
         _freshness_badge(standing, now)
-        if standing.last_ended is not None:
+        # While the first import runs, it alone matters: how an earlier try ended would contradict it.
+        if standing.last_ended is not None and not standing.first_runs:
             outcome.last({**standing.last_ended})
         _schedule_badge(standing, now)
         if visit.view().settings.demo:
@@ -40,18 +45,16 @@ def _freshness_badge(standing: Standing, now: datetime) -> None:
     as_of = standing.as_of
     missed = missed_slots(as_of, now, _timetable(settings)) if as_of else 0
     ended = standing.last_ended["status"] if standing.last_ended else None
-    # Whatever came before it: the first import is on its way.
-    unsettled = visit.view().unsettled
-    said = Verdict(Light.NONE, "First import") if unsettled else verdict(as_of, ended, missed)
+    said = FIRST if standing.first_runs else verdict(as_of, ended, missed, holds_data=standing.holds_data)
     color, icon = LIGHTS[said.light]
     st.badge(said.words, icon=icon, color=cast("Any", color))
     if as_of is not None:
-        told = words.soon(as_of, now, settings.timezone)
+        told, exactly = words.soon(as_of, now, settings.timezone), words.moment(as_of, settings.timezone)
         st.badge(
             f"Data as of {told}, {words.age((now - as_of).total_seconds())}",
             icon=":material/database:",
             color=cast("Any", color),
-            help=f"All that Airtable showed on {words.moment(as_of, settings.timezone)} is in the figures.",
+            help=f"All that {visit.view().source} showed on {exactly} is in the figures.",
         )
 
 

@@ -38,6 +38,11 @@ class View:
         return self.settings.timezone
 
     @property
+    def source(self) -> str:
+        """Where records come from, within a sentence."""
+        return "the demo" if self.settings.demo else "Airtable"
+
+    @property
     def today(self) -> date:
         """The day that it is there."""
         return self.now.astimezone(self.zone).date()
@@ -49,8 +54,8 @@ class View:
 
     @property
     def unsettled(self) -> bool:
-        """Whether the first import still runs, so that totals are on their way."""
-        return self.standing.as_of is None and self.standing.running is not None
+        """Whether no import has succeeded yet, so that totals say nothing."""
+        return self.standing.as_of is None
 
     def told(self, moment: datetime | None) -> str:
         """A moment in the zone that is shown."""
@@ -110,6 +115,11 @@ def now() -> datetime:
 def person() -> Person:
     """Who looks at the page."""
     return service.current().people.person(st.context.headers, st.context.cookies)
+
+
+def may_sign_out() -> bool:
+    """Whether who looks came in by our own sign-in form; a proxy keeps its own sign-in."""
+    return service.current().people.signed_in_here(st.context.headers, st.context.cookies)
 
 
 def theme() -> str:

@@ -34,21 +34,23 @@ def validation_line() -> None:
     report = questions.validation()
     off = [metric for metric in report.metrics if not metric.ok]
     found = len(report.inconsistencies)
+    more = ""
     if view.unsettled:
-        off = []
-        told, icon = "Totals are compared once the first import has ended", ":material/hourglass_empty:"
+        told, icon = "Totals not compared yet", ":material/hourglass_empty:"
+        more = "They are compared once the first import has succeeded."
     elif not report.metrics:
-        told, icon = "No totals are expected", ":material/help:"
+        told, icon = "No expected totals are set", ":material/help:"
     elif off:
         told, icon = "Totals not as expected", ":material/warning:"
+        differences = (f"{COUNT_NAMES[metric.metric]} {words.signed(metric.difference)}" for metric in off)
+        more = f"Differences: {words.listed(differences)}"
     else:
         told, icon = "Totals as expected", ":material/verified:"
     odd = f"{found} {'things look' if found != 1 else 'thing looks'} odd" if found else "nothing odd"
     link("validation", words.listed((told, odd)), icon)
-    if off:
-        # Beside the link, which does not wrap on a narrow screen.
-        differences = (f"{COUNT_NAMES[metric.metric]} {words.signed(metric.difference)}" for metric in off)
-        st.caption(f"Differences: {words.listed(differences)}")
+    if more:
+        # Below the link, which does not wrap on a narrow screen.
+        st.caption(more)
 
 
 def ranking(clinics: pd.DataFrame) -> None:
@@ -68,8 +70,9 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     with st.container(horizontal=True, width="content"):
         actions.import_buttons()
 
-if view.standing.as_of is not None and view.standing.last_ended is not None:
-    outcome.trouble({**view.standing.last_ended})
+standing = view.standing
+if standing.holds_data and standing.last_ended is not None and not standing.first_runs:
+    outcome.trouble({**standing.last_ended})
 if empty(view):
     st.stop()
 

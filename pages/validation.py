@@ -9,6 +9,10 @@ from core.questions import ask, ask_now, drawn
 from core.rules import SEEDED_AUTOMATIONS, name_key
 
 RUNS = 200
+UNEXPECTED = (
+    "No expected totals are set, so there is nothing to compare with. Whoever runs the server sets them "
+    "(`EXPECTED_CONVERSATIONS`, `EXPECTED_BOOKINGS`, `EXPECTED_LEADS`, `EXPECTED_ENGAGED`)."
+)
 
 view = visit.view()
 panels.heading("Validation", "Do the totals agree with what is expected, and what in the data is odd?")
@@ -21,10 +25,12 @@ totals = ask(queries.totals, settings.expected_as_of)
 course = ask_now(figures.course, RUNS)
 
 off = [COUNT_NAMES[metric.metric].lower() for metric in report.metrics if not metric.ok]
-if view.unsettled:
+if view.standing.first_runs:
     st.info("The first import is running: totals are still on their way.", icon=":material/sync:")
+elif view.unsettled:
+    st.info("Totals are compared once an import has succeeded.", icon=":material/hourglass_empty:")
 elif not report.metrics:
-    st.info("No expectation is set. `EXPECTED_CONVERSATIONS` and its like set one.", icon=":material/info:")
+    st.info(UNEXPECTED, icon=":material/info:")
 elif off:
     st.warning(f"Not as expected: {', '.join(off)}.", icon=":material/warning:")
 else:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,6 +32,13 @@ VIEWER = Person("vera", Role.VIEWER)
 def labels(app: AppTest) -> list[str]:
     """What there is to press on the page itself."""
     return [button.label for button in app.main.button]
+
+
+def person_told(app: AppTest) -> str:
+    """What the sidebar says below its filters of who is signed in."""
+    parts = [str(element.value) for element in app.sidebar.caption]
+    parts += [element.proto.body for element in app.sidebar.get("html")]
+    return "\n".join(part for part in parts if "sign" in part.lower())
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -123,10 +131,44 @@ def test_totals_on_their_way_are_no_fault(make_site: Callable[..., Site]) -> Non
     seen: list[tuple[str, str]] = []
     run.run()
     ((overview, validation),) = seen
-    assert "Totals are compared once the first import has ended" in overview
+    assert "They are compared once the first import has succeeded." in overview
     assert "First import" in overview
     assert "totals are still on their way" in validation
     assert "ot as expected" not in overview + validation
+
+
+@pytest.fixture
+def broken_off(make_site: Callable[..., Site]) -> Site:
+    """A site whose first import broke off after its first page."""
+    site = make_site()
+    refuse = partial(site.standin.fail, unauthorized(), on=lambda _: True, times=None)
+    site.standin.after_page(1, lambda _: refuse())
+    assert site.import_all() == (1, "failed")
+    assert site.ask("SELECT count(*) FROM conversations")[0][0] not in {0, RECORDS}
+    site.standin.heal()
+    return site
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_first_import_that_broke_off_leaves_incomplete_data(broken_off: Site, page: str) -> None:
+    """Not 'no data' beside conversations, no totals compared; and what completes them."""
+    text = said(broken_off.visit(page))
+    assert ":red-badge[:material/error: Data incomplete" in text
+    assert "**The figures are incomplete.**" in text
+    assert "To complete them, import everything." in text
+    assert "No data yet" not in text
+    assert "ot as expected" not in text
+
+
+def test_a_first_import_that_runs_again_is_not_told_as_failed(broken_off: Site) -> None:
+    """How an earlier try ended would contradict what the status line says."""
+    run = broken_off.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    text = said(broken_off.visit())
+    assert "First import" in text
+    assert "failed" not in text.partition("Last imports")[0]
+    assert "incomplete" not in text
+    run.run()
+    assert "Up to date" in said(broken_off.visit())
 
 
 def test_a_first_import_that_runs_is_said_so(make_site: Callable[..., Site]) -> None:
@@ -168,7 +210,7 @@ def test_a_first_import_that_failed_says_why(make_site: Callable[..., Site]) -> 
     site = make_site()
     site.standin.fail(unauthorized(), on=lambda _: True, times=None)
     site.import_all()
-    text = said(site.visit())
+    text = said(site.visit()).replace("\\", "")
     assert "There are no data yet" in text
     assert "AIRTABLE_API_KEY" in text
     assert "See what happened" in text
@@ -287,6 +329,31 @@ def test_a_page_outlives_its_sign_in_without_a_figure(
     app = site.visit(page)
     monkeypatch.setattr(visit, "person", lambda: ANONYMOUS)
     assert said(site.look(app.run())) == "Your sign-in has ended\nReload the page to sign in again."
+
+
+@pytest.mark.parametrize("page", ["overview", "imports"])
+def test_a_viewer_is_not_told_to_do_what_operators_may(
+    broken_off: Site, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """What is to be done is said with who does it."""
+    monkeypatch.setattr(visit, "person", lambda: VIEWER)
+    text = said(broken_off.visit(page, run="1"))
+    assert "ask an operator to import everything" in text
+    assert "AIRTABLE_API_KEY" not in text.replace("\\", "") or "ask an operator to see to it" in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_who_is_signed_in_reads_as_whom_and_how_to_leave(
+    site: Site, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """In one place on all pages; a proxy's sign-in is not ours to end."""
+    assert person_told(site.visit(page)) == ""
+    monkeypatch.setattr(visit, "person", lambda: VIEWER)
+    assert person_told(site.visit(page)) == (
+        "Signed in as **vera** (viewer, may look only).\nTo sign out, do so where you signed in."
+    )
+    monkeypatch.setattr(visit, "may_sign_out", lambda: True)
+    assert "Signed in as **vera** (viewer, may look only).\n<a href=" in person_told(site.visit(page))
 
 
 # Imports
@@ -487,7 +554,7 @@ def test_without_expectations_it_says_how_to_set_one(make_site: Callable[..., Si
     names = ("CONVERSATIONS", "BOOKINGS", "LEADS", "ENGAGED")
     site = make_site(**{f"EXPECTED_{name}": "off" for name in names})
     site.import_all()
-    assert "No expectation is set" in said(site.visit("validation"))
+    assert "No expected totals are set" in said(site.visit("validation"))
 
 
 def test_what_is_odd_comes_with_its_records(site: Site) -> None:

@@ -301,4 +301,9 @@ def test_a_viewer_signs_in_and_finds_no_button(
         expect(page.get_by_role("heading", name="Next imports")).to_be_visible()
         for button in ("Import changes", "Import everything", "Pause"):
             expect(page.get_by_role("button", name=button)).to_have_count(0)
+        expect(page.get_by_text("Signed in as Vera (viewer, may look only).")).to_be_visible()
+        page.get_by_role("link", name="Sign out").click()
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        page.goto(f"{address}/imports")
+        expect(page.get_by_label("Password")).to_be_visible()
         page.context.close()

@@ -484,6 +484,16 @@ def test_a_page_asks_the_same_judge() -> None:
     assert people.person({}, cookies).role is Role.ANONYMOUS
 
 
+def test_only_our_own_sign_in_can_be_ended_here() -> None:
+    """A proxy would sign the same person in again with the next request."""
+    people = World(**PASSWORDS, **BY_HEADER).service.people
+    cookies = {COOKIE: people.cookie(Person("Vic", Role.VIEWER))}
+    assert people.trusted_header is not None
+    assert people.signed_in_here({}, cookies)
+    assert not people.signed_in_here({people.trusted_header: "bob"}, cookies)
+    assert not people.signed_in_here({}, {})
+
+
 def test_every_answer_forbids_foreign_frames() -> None:
     """An operator must not be made to press what they do not see."""
     for answer in (World().ask("/"), World(**PASSWORDS).ask("/sign-in"), World().ask("/", peer=REMOTE_PEER)):

@@ -45,8 +45,8 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ("the composition root", "service"),
     ("the entrances; what a visit to a page knows", "access api server visit"),
     ("what a visit asks, where it leads, what it keeps fresh", "links live questions"),
-    ("the parts of pages", "actions emptiness grids outcome sidebar"),
-    ("parts of these parts", "panels statusline"),
+    ("the parts of pages", "actions grids outcome sidebar"),
+    ("parts of these parts", "emptiness panels statusline"),
     ("the frame around every page; the command line, which becomes the server", "cli frame"),
     ("the program", "__main__"),
 )

@@ -45,6 +45,13 @@ def test_the_light_is_the_worst_of_age_and_result(
     as_of: datetime | None, status: str | None, missed: int, light: Light
 ) -> None:
     """Amber for one missed slot or a partial import, red for two or a failed one; always with words."""
-    said = verdict(as_of, status, missed)
+    said = verdict(as_of, status, missed, holds_data=as_of is not None)
     assert said.light is light
     assert said.words
+
+
+@pytest.mark.parametrize("status", ["failed", "partial", "cancelled", "interrupted"])
+def test_what_a_first_import_left_that_did_not_succeed_is_incomplete(status: str) -> None:
+    """There are data, and records are missing from them: neither 'no data' nor a partial success."""
+    said = verdict(None, status, 0, holds_data=True)
+    assert (said.light, said.words) == (Light.RED, "Data incomplete")
