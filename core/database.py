@@ -1,4 +1,4 @@
-"""PostgreSQL's door: engines, the lock of the one import, migrations, and what an error means."""
+"""PostgreSQL's door: engines, the lock of the one import, and what an error means."""
 
 import re
 from collections.abc import Iterator
@@ -7,16 +7,11 @@ from enum import Enum
 
 import orjson
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from core.errors import DatabaseError, DatabaseUnavailableError, ImportRunningError, UsageError
-from core.settings import ROOT
+from core.errors import DatabaseError, DatabaseUnavailableError
 
 # Two halves of one advisory key each: whose it is, and what for.
 OWNER = 0x4A43
@@ -127,52 +122,6 @@ IMPORT_LOCK_HELD = f"""
 def lock_for_transaction(connection: Connection, key: int) -> None:
     """Wait for another lock and hold it until this transaction ends."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:owner, :key)"), {"owner": OWNER, "key": key})
-
-
-def migrate(conninfo: str, revision: str = "head") -> None:
-    """Bring the tables up, or back, to `revision`; processes that do so at once wait for each other.
-
-    Raises:
-        DatabaseError: PostgreSQL refuses or cannot be reached, or a newer release made the tables.
-        ImportRunningError: the tables are to be taken back, and an import is running.
-        UsageError: there is no such revision.
-    """
-    made = engine(conninfo)
-    config = Config(toml_file=str(ROOT / "pyproject.toml"))
-    known = [one.revision for one in ScriptDirectory.from_config(config).walk_revisions("base", "heads")]
-    if revision not in {"head", "base", *known}:
-        raise UsageError(f"There is no revision {revision}; there are {', '.join(reversed(known))}.")
-    try:
-        with explained(conninfo), made.begin() as connection:
-            _check_encoding(connection, conninfo)
-            lock_for_transaction(connection, MIGRATION_LOCK)
-            held = MigrationContext.configure(connection).get_current_revision()
-            if held not in {None, *known}:
-                raise DatabaseError(
-                    f"The {place(conninfo)} has the tables of a newer release ({held}; this one knows "
-                    f"{known[0]}). Install that one; it can take them back: `python -m core migrate --to "
-                    f"{known[0]}`."
-                )
-            config.attributes["connection"] = connection
-            newer = known[: known.index(revision)] if revision in known else known
-            if revision != "head" and held in newer:
-                if not try_lock_for_transaction(connection):
-                    raise ImportRunningError("An import is running. Cancel it, or wait for its end.", None)
-                command.downgrade(config, revision)
-            else:
-                command.upgrade(config, revision)
-    finally:
-        made.dispose()
-
-
-def _check_encoding(connection: Connection, conninfo: str) -> None:
-    """Any text must fit; SQL_ASCII, what `initdb` makes in the locale C, keeps whatever bytes it is given."""
-    encoding = connection.scalar(text("SHOW server_encoding"))
-    if encoding not in {"UTF8", "SQL_ASCII"}:
-        raise DatabaseError(
-            f"The {place(conninfo)} is encoded in {encoding}, which lacks characters that Airtable has. "
-            "Make one with ENCODING 'UTF8'."
-        )
 
 
 def as_json(value: object) -> str:

@@ -135,6 +135,10 @@ READ_LOCK = text(f"SELECT {IMPORT_LOCK_HELD} AS held")
 READ_HAS_IMPORTS = text("SELECT EXISTS (SELECT FROM import_logs)")
 READ_HAS_TABLES = text("SELECT to_regclass('import_logs') IS NOT NULL")
 
+# The newest file in migrations/versions.
+REVISION = "0005"
+READ_REVISION = text("SELECT version_num FROM alembic_version")
+
 READ_OTHER_TABLES = text("""
     SELECT EXISTS (
         SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -251,6 +255,11 @@ def import_lock_held(connection: Connection) -> bool:
 def has_tables(connection: Connection) -> bool:
     """Whether the product's tables are made here."""
     return bool(connection.scalar(READ_HAS_TABLES))
+
+
+def has_newest_tables(connection: Connection) -> bool:
+    """Whether the product's tables are as this release declares them."""
+    return has_tables(connection) and connection.scalar(READ_REVISION) == REVISION
 
 
 def holds_other_tables(connection: Connection) -> bool:

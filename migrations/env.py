@@ -1,4 +1,4 @@
-"""Alembic's entry: the connection is handed over by `core.database.migrate`, which holds the lock."""
+"""Alembic's entry: the connection is handed over by `core.migration.migrate`, which holds the lock."""
 
 from alembic import context
 

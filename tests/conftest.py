@@ -22,7 +22,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def template_database(postgres: Postgres) -> Iterator[str]:
     """The name of a migrated, empty database: clone it, never connect to it."""
-    from core.database import migrate  # noqa: PLC0415 - the server's own tests need no tables
+    from core.migration import migrate  # noqa: PLC0415 - the server's own tests need no tables
 
     name = postgres.create()
     try:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from core.control import Control
-from core.database import migrate
 from core.importer import Order
+from core.migration import migrate
 from core.runs import Mode, Status, Trigger
 from core.service import Service
 from core.settings import ROOT, load

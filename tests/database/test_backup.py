@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from core.database import migrate
 from core.embedded import EmbeddedServer
+from core.migration import migrate
 from core.runs import Status
 from tests.support.commands import new_house, reading
 from tests.support.comparison import differences

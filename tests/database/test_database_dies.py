@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from core.control import Control
-from core.database import migrate
 from core.embedded import EmbeddedServer
 from core.errors import DatabaseError
 from core.hold import Hold
 from core.importer import Ended, Import, Order
+from core.migration import migrate
 from core.runs import Mode, Status, Trigger
 from tests.support.comparison import differences
 from tests.support.imports import CLOCK, Importing, counters, importing

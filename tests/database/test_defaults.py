@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from core.database import migrate
 from core.errors import DatabaseError
+from core.migration import migrate
 from tests.support.comparison import differences
 from tests.support.imports import importing
 from tests.support.postgres import Postgres

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.database import migrate
 from core.importer import BATCH
+from core.migration import migrate
 from tests.support.postgres import Postgres
 from tests.support.standin import StandIn, conversations
 from tests.support.weighed import weighed

