@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from core import direct
 from core.database import IMPORT_LOCK_HELD, try_lock_for_transaction
 from core.errors import ImportRunningError
 
@@ -65,8 +67,7 @@ class Begin:
     only_rejected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stand:
+class Stand(NamedTuple):
     """Where a run's row stands, as far as the run itself must know."""
 
     batches: int
@@ -218,7 +219,7 @@ def lockless_id(connection: Connection) -> int | None:
 
 def add_batch(connection: Connection, import_id: int, values: Mapping[str, object]) -> Stand | None:
     """Add a batch's counters within its transaction; null where the run was declared ended meanwhile."""
-    return _stand(connection.execute(ADD_BATCH, {"id": import_id, **values}).first())
+    return next(iter(direct.rows(connection, ADD_BATCH, {"id": import_id, **values}, Stand)), None)
 
 
 def refresh(connection: Connection, import_id: int, values: Mapping[str, object]) -> Stand | None:

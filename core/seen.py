@@ -7,9 +7,11 @@ table is. A file beside it holds the same for the case that the connection, and 
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from core import direct
 from core.database import as_json
 from core.records import Outcome
 
@@ -60,6 +62,13 @@ COUNT_UNSEEN = text(f"""
     SELECT (SELECT count(*) FROM {UNSEEN_LIVE}) AS live, (SELECT count(*) FROM {UNSEEN_OPEN}) AS rejected
 """)  # noqa: S608 (constants above)
 READ_UNSEEN_LIVE = text(f"SELECT id FROM {UNSEEN_LIVE} ORDER BY id")  # noqa: S608 (a constant above)
+
+
+class _Before(NamedTuple):
+    """One row of `PUT`."""
+
+    external_id: str
+    outcome: str
 
 
 class Seen:
@@ -138,5 +147,5 @@ def combined(before: Outcome | None, now: Outcome) -> Outcome:
 def _put(connection: Connection, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     if not outcomes:
         return {}
-    before = connection.execute(PUT, {"outcomes": as_json(outcomes)}).all()
+    before = direct.rows(connection, PUT, {"outcomes": as_json(outcomes)}, _Before)
     return {row.external_id: Outcome(row.outcome) for row in before}

@@ -6,12 +6,12 @@ UPDATE` on unchanged rows would write, lock each row and burn an id each.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
-from sqlalchemy import Row as RowType
 
+from core import direct
 from core.database import DIMENSION_LOCK, as_json, lock_for_transaction
 from core.records import Outcome, Rejection, Row
 
@@ -192,8 +192,42 @@ RESOLVE_REJECTIONS = text("""
 """)
 
 
-Stored = RowType[Any]
-"""One row of `READ_STORED`."""
+class Stored(NamedTuple):
+    """One row of `READ_STORED`; without an id where nothing but a rejection is stored."""
+
+    external_id: str
+    id: Any
+    customer_id: Any
+    deleted: bool
+    client_id: int | None
+    automation_id: int | None
+    user_id: str | None
+    occurred_at: datetime | None
+    date_status: str | None
+    local_date: date | None
+    local_hour: int | None
+    engaged: bool | None
+    lead_created: bool | None
+    has_lead: bool
+    booked: bool | None
+    booking_text: str | None
+    booked_for: datetime | None
+    other_booking_text: str | None
+    contact_name: str | None
+    contact_email: str | None
+    contact_phone: str | None
+    reason: str | None
+    cells: Any
+
+
+class Customer(NamedTuple):
+    """One row of `PUT_CUSTOMERS`."""
+
+    id: int
+    external_id: str
+    made: bool
+
+
 _UNKNOWN = (None, None)
 
 # The first rows of an empty table: until PostgreSQL knows of them, it takes live rows for rare and plans
@@ -293,7 +327,7 @@ def read_stored(connection: Connection, ids: Collection[str]) -> dict[str, Store
     """What is stored of these records, by external id; only what is stored at all."""
     if not ids:
         return {}
-    found = connection.execute(READ_STORED, {"records": as_json(list(ids))}).all()
+    found = direct.rows(connection, READ_STORED, {"records": as_json(list(ids))}, Stored)
     return {row.external_id: row for row in found}
 
 
@@ -363,7 +397,7 @@ def put_customers(connection: Connection, rows: Sequence[Row]) -> tuple[dict[str
     """
     if not rows:
         return {}, set()
-    found = connection.execute(PUT_CUSTOMERS, {"customers": as_json(latest_contacts(rows))}).all()
+    found = direct.rows(connection, PUT_CUSTOMERS, {"customers": as_json(latest_contacts(rows))}, Customer)
     return {row.external_id: row.id for row in found}, {row.id for row in found if row.made}
 
 
@@ -380,7 +414,7 @@ def latest_contacts(rows: Iterable[Row]) -> list[dict[str, str | None]]:
 def refresh_customers(connection: Connection, ids: Collection[int]) -> None:
     """Give customers the latest contact data that their live conversations hold."""
     if ids:
-        connection.execute(REFRESH_CUSTOMERS, {"ids": sorted(ids)})
+        direct.carry_out(connection, REFRESH_CUSTOMERS, {"ids": sorted(ids)})
 
 
 def withdraw(connection: Connection, ids: Sequence[int], import_id: int, now: datetime) -> set[int]:
@@ -489,7 +523,7 @@ def _insert(
     ]
     values = {"rows": as_json(new), "import_id": import_id}
     meanwhile()
-    connection.execute(INSERT_CONVERSATIONS, values)
+    direct.carry_out(connection, INSERT_CONVERSATIONS, values)
 
 
 def _update(
@@ -499,7 +533,7 @@ def _update(
     if not changed:
         return
     new = [records.of(row, id=held.id) for held, row in changed]
-    connection.execute(UPDATE_CONVERSATIONS, {"rows": as_json(new), "import_id": import_id})
+    direct.carry_out(connection, UPDATE_CONVERSATIONS, {"rows": as_json(new), "import_id": import_id})
     booked = [
         (held.id, row)
         for held, row in changed

@@ -1,7 +1,7 @@
 """The import engine over real HTTP and a real PostgreSQL: what one run does, and how it ends."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, TextClause
 
-from core import importer
+from core import direct, importer, store
 from core.control import Control
 from core.database import IMPORT_LOCK, OWNER
 from core.errors import ImportRunningError, SourceMismatchError, StoppingError
@@ -73,18 +73,18 @@ def test_reading_goes_on_while_the_longest_statement_runs(
 ) -> None:
     """Each batch lets the reader go on just before its conversations are written."""
     steps: list[str] = []
-    make_room = Reading.make_room
+    make_room, carry_out = Reading.make_room, direct.carry_out
 
     def let_read(reading: Reading[Any]) -> None:
         steps.append("room")
         make_room(reading)
 
-    def sent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "INSERT INTO" in statement:
-            steps.append("conversations" if "INSERT INTO conversations" in statement else "other")
+    def sent(connection: Connection, statement: TextClause, values: Mapping[str, object]) -> None:
+        steps.append("conversations" if statement is store.INSERT_CONVERSATIONS else "other")
+        carry_out(connection, statement, values)
 
     monkeypatch.setattr(Reading, "make_room", let_read)
-    event.listen(product.plant.engine, "before_cursor_execute", sent)
+    monkeypatch.setattr(direct, "carry_out", sent)
     product.full()
     written = [index for index, step in enumerate(steps) if step == "conversations"]
     assert len(written) == 3

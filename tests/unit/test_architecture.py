@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ),
     (
         "the doors to Airtable and PostgreSQL; whom the embedded one runs as",
-        "account answers database fingerprint origin people samples timetable",
+        "account answers database direct fingerprint origin people samples timetable",
     ),
     (
         "statements and pages of records; the embedded server",
