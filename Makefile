@@ -5,7 +5,16 @@ PYTHON := $(VENV)/bin/python
 PIP_QUIETLY := -m pip --quiet --disable-pip-version-check --no-input
 PIP := $(PYTHON) $(PIP_QUIETLY)
 CORE := $(PYTHON) -m core
-COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+# Version 1, which Debian 12 still has as docker-compose, reads neither the file's `name` nor `--wait`.
+define COMPOSE
+	@for compose in "docker compose" docker-compose; do \
+		case "$$($$compose version --short 2>/dev/null)" in \
+			[2-9].*|[1-9][0-9].*|v[2-9].*|v[1-9][0-9].*) exec $$compose $(1) ;; \
+		esac; \
+	done; \
+	echo "This needs Docker with Compose 2 or newer; the product itself needs neither." >&2; \
+	exit 1
+endef
 # One made with another Python, or left unfinished, is made anew.
 WORKS = $(PYTHON) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -53,13 +62,13 @@ test-airtable: $(RUN) ## test the connection to Airtable and its columns
 # A PostgreSQL of your own in Docker; the product works without
 
 docker-up: ## start PostgreSQL in Docker and wait until it is ready
-	@exec $(COMPOSE) up --detach --wait
+	$(call COMPOSE,up --detach --wait)
 
 docker-down: ## stop it, and the product in Docker; their data stay
-	@exec $(COMPOSE) --profile app down
+	$(call COMPOSE,--profile app down)
 
 docker-logs: ## show what they say
-	@exec $(COMPOSE) --profile app logs --follow --tail 100
+	$(call COMPOSE,--profile app logs --follow --tail 100)
 
 # Work on it
 

@@ -18,7 +18,7 @@ from core.errors import DatabaseError, ProductError, UsageError
 from core.importer import Ended, Import, Order
 from core.reports import Report, Run
 from core.runs import Mode, Status, Trigger
-from core.server import configure_log, require_guard
+from core.server import configure_log, require_guard, require_place
 from core.service import Service
 from core.settings import ROOT, Settings
 from core.text import clean
@@ -95,6 +95,7 @@ def _refuse(error: ProductError) -> int:
 def _start(known: Settings, _: argparse.Namespace) -> NoReturn:
     """Become the server, which prepares the database itself and says what keeps it from starting."""
     require_guard(known, known.host)
+    require_place(known.host, known.port)
     print(f"JointChiro Data Dashboard, times in {known.timezone}, data from {known.source}.", flush=True)
     os.chdir(ROOT)
     os.execv(sys.executable, _server_command(known))  # noqa: S606 (our own command, no shell)

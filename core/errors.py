@@ -34,6 +34,12 @@ class UsageError(ProductError):
     exit_code = 2
 
 
+class AddressError(ProductError):
+    """The server cannot listen where HOST and PORT say."""
+
+    code = "address"
+
+
 class SourceMismatchError(ProductError):
     """The database holds the conversations of another source (spec, section 1)."""
 

@@ -5,9 +5,11 @@ process. What keeps the server from starting becomes one clear line and an exit 
 """
 
 import asyncio
+import errno
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +23,7 @@ from sqlalchemy import RowMapping
 
 from core import __version__, alerts, queries, settings
 from core import log as logs
-from core.errors import ProductError, SettingsError, UsageError
+from core.errors import AddressError, ProductError, SettingsError, UsageError
 from core.log import Log
 from core.nodelay import send_at_once
 from core.service import Service, set_current
@@ -92,6 +94,28 @@ def require_guard(known: Settings, host: str) -> None:
             f"HOST: {host} is reachable from the network, and nothing guards the server. Set API_TOKEN "
             "and DASHBOARD_PASSWORD (or TRUSTED_USER_HEADER), or leave HOST at 127.0.0.1."
         )
+
+
+def require_place(host: str, port: int) -> None:
+    """Refuse to start where nothing can listen; what takes the port a moment later, Streamlit tells.
+
+    Raises:
+        AddressError: naming HOST or PORT, whichever is to blame.
+    """
+    try:
+        socket.create_server((host, port), family=_family(host)).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"PORT: another program listens on {port}. Stop it, or name another port."
+        elif error.errno == errno.EACCES:
+            message = f"PORT: this user may not listen on {port}. Name one from 1024 on."
+        else:
+            message = f"HOST: {host} is no address of this machine. Name one, 127.0.0.1 or 0.0.0.0."
+        raise AddressError(message) from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def require_receivers(known: Settings) -> None:

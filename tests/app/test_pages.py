@@ -1,6 +1,7 @@
 """Every page in every state, without a browser."""
 
 import json
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -593,6 +594,8 @@ def asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return ask(question)
 
     monkeypatch.setattr(site.service, "ask", noted)
+    # However long a page takes here, it asks once how things stand.
+    monkeypatch.setattr("core.recent.REMEMBER_SECONDS", math.inf)
     return reached
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -121,6 +122,16 @@ def test_a_server_that_anybody_could_reach_does_not_start(house: House) -> None:
     said = house.run("start", HOST="0.0.0.0")  # noqa: S104 (what is refused)
     assert said.code == 2
     assert all(name in said.complaint for name in ("HOST", "API_TOKEN", "DASHBOARD_PASSWORD"))
+
+
+@pytest.mark.parametrize(("host", "named"), [("127.0.0.1", "PORT: "), ("192.0.2.1", "HOST: ")])
+def test_a_place_where_nothing_can_listen_is_told(house: House, host: str, named: str) -> None:
+    """A port that is taken, or an address of another machine: one line that names the variable."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = house.run("start", HOST=host, PORT=port, API_TOKEN="guarded")  # noqa: S106 (opens nothing)
+    assert said.code == 1
+    assert said.complaint.startswith(named)
 
 
 def test_a_log_folder_that_cannot_be_made_is_told(house: House) -> None:

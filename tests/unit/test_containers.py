@@ -1,6 +1,9 @@
 """Dockerfile, docker-compose.yml and the product: what each says of the others is so."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +163,29 @@ def test_compose_holds_no_password(compose: Yaml) -> None:
         for name, value in service["environment"].items():
             assert "PASSWORD" not in name or value.startswith("${POSTGRES_PASSWORD:?")
             assert not re.search(r"://[^/]*:[^/]*@", str(value))
+
+
+@pytest.mark.parametrize(
+    ("versions", "used"),
+    [
+        ({"docker": "2.24.5", "docker-compose": "1.29.2"}, "docker compose up"),
+        ({"docker": "", "docker-compose": "v2.5.0"}, "docker-compose up"),
+        ({"docker": "", "docker-compose": "1.29.2"}, ""),
+    ],
+)
+def test_make_takes_a_compose_that_reads_the_file(
+    versions: dict[str, str], used: str, tmp_path: Path
+) -> None:
+    """Compose 2 or newer under either name; where there is none, one line says so and make fails."""
+    for name, version in versions.items():
+        program = tmp_path / name
+        words = f'case "$*" in *"version --short") echo {version};; *) echo {name} "$@";; esac'
+        program.write_text(f"#!/bin/sh\n{words}\n")
+        program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.defpath}"}
+    made = subprocess.run(
+        ["make", "docker-up"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert made.stdout.startswith(used)
+    assert (made.returncode == 0) == bool(used)
+    assert ("Compose 2 or newer" in made.stderr) == (not used)
