@@ -14,7 +14,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core import axes, tabular
-from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS
+from core.gathered import Group, Mark, gathered
+from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS, Ink
 from core.periods import Unit
 from core.queries import Totals
 from core.rates import rate
@@ -244,30 +245,20 @@ def spark(frame: pd.DataFrame, measure: str, unit: Unit) -> go.Figure:
 
 
 def timeline(runs: Sequence[Mapping[str, Any]], slots: pd.DataFrame, zone: ZoneInfo) -> go.Figure:
-    """Imports by start (in `zone`) and duration, a mark for each result; slots without one at the bottom."""
-    traces = []
-    for result, ink in RESULTS.items():
-        marks = [_run_mark(run, zone) for run in runs if run["status"] == result]
-        marks += [_slot_mark(slot, zone) for slot in tabular.rows(slots) if slot.state == result]
-        if not marks:
-            continue
-        traces.append(
-            go.Scatter(
-                x=[mark[0] for mark in marks],
-                y=[mark[1] for mark in marks],
-                customdata=[mark[2] for mark in marks],
-                name=ink.label,
-                mode="markers",
-                marker={
-                    "color": ink.colour,
-                    "symbol": ink.mark,
-                    "size": 11,
-                    "line": {"color": ink.colour, "width": 2 if ink.mark.endswith("open") else 0},
-                },
-                hovertemplate="%{customdata}<extra></extra>",
-                cliponaxis=False,
-            )
-        )
+    """Imports by start (in `zone`) and duration, a mark for each result; slots without one at the bottom.
+
+    Those that lie together are one mark with their number, whose hover tells each.
+    """
+    marks = [
+        *(_run_mark(run, zone) for run in runs),
+        *(_slot_mark(slot, zone) for slot in tabular.rows(slots)),
+    ]
+    groups = gathered(marks, axes.LEAST_SPAN)
+    traces = [
+        _result_trace(ink, own)
+        for result, ink in RESULTS.items()
+        if (own := [group for group in groups if group.kind == result])
+    ]
     figure = _figure(traces, height=240)
     figure.update_layout(legend=_LEGEND, showlegend=True)
     figure.update_xaxes(axes.moments([moment for trace in traces for moment in trace.x]))
@@ -380,7 +371,27 @@ def _hour_words(cell: Any, measure: str, day: int, hour: int) -> str:  # noqa: A
     return f"{when}<br>{_rate_sentence(getattr(cell, measure), cell.conversations, measure)}"
 
 
-def _run_mark(run: Mapping[str, Any], zone: ZoneInfo) -> tuple[datetime, float, str]:
+def _result_trace(ink: Ink, groups: Sequence[Group]) -> go.Scatter:
+    return go.Scatter(
+        x=[group.at for group in groups],
+        y=[group.seconds for group in groups],
+        customdata=[group.told for group in groups],
+        text=[number(len(group.marks)) if len(group.marks) > 1 else "" for group in groups],
+        textposition="top center",
+        name=ink.label,
+        mode="markers+text",
+        marker={
+            "color": ink.colour,
+            "symbol": ink.mark,
+            "size": 11,
+            "line": {"color": ink.colour, "width": 2 if ink.mark.endswith("open") else 0},
+        },
+        hovertemplate="%{customdata}<extra></extra>",
+        cliponaxis=False,
+    )
+
+
+def _run_mark(run: Mapping[str, Any], zone: ZoneInfo) -> Mark:
     seconds = (run["completed_at"] - run["started_at"]).total_seconds() if run["completed_at"] else None
     speed = run["records_per_second"]
     said = (
@@ -388,12 +399,12 @@ def _run_mark(run: Mapping[str, Any], zone: ZoneInfo) -> tuple[datetime, float, 
         f"{duration(seconds)}, {number(run['processed'])} records, "
         f"{NOTHING if speed is None else number(round(speed))} a second"
     )
-    return _wall(run["started_at"], zone), seconds or 0.0, said
+    return Mark(run["status"], _wall(run["started_at"], zone), seconds or 0.0, said)
 
 
-def _slot_mark(slot: Any, zone: ZoneInfo) -> tuple[datetime, float, str]:  # noqa: ANN401 (a frame's row)
+def _slot_mark(slot: Any, zone: ZoneInfo) -> Mark:  # noqa: ANN401 (a frame's row)
     said = f"{RESULTS[slot.state].label}: the {slot.job} of {moment(slot.slot_at, zone)}"
-    return _wall(slot.slot_at, zone), 0.0, said
+    return Mark(slot.state, _wall(slot.slot_at, zone), 0.0, said)
 
 
 def _wall(at: datetime, zone: ZoneInfo) -> datetime:

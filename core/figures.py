@@ -15,6 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 from core import queries
 from core.periods import ALL_TIME, Period, Unit, bucket, buckets
 from core.queries import Totals
+from core.timetable import Slot
 
 COUNTS = ("conversations", "engaged", "leads", "bookings")
 CLINICS_IN_MULTIPLES = 12
@@ -191,8 +192,12 @@ READ_EARLIER_TOTALS = text("""
     WHERE id < :id AND conversations IS NOT NULL ORDER BY id DESC LIMIT 1
 """)
 READ_SLOTS = text("""
-    SELECT slot_at, job, state, import_id FROM scheduler_slots
-    WHERE state <> 'taken' ORDER BY slot_at DESC LIMIT :limit
+    SELECT slot_at, job, state FROM scheduler_slots WHERE state <> 'taken'
+    UNION ALL
+    SELECT p.slot_at, p.job, 'missed'
+    FROM unnest(CAST(:moments AS timestamptz[]), CAST(:passed_jobs AS text[])) AS p (slot_at, job)
+    WHERE NOT EXISTS (SELECT FROM scheduler_slots s WHERE s.slot_at = p.slot_at)
+    ORDER BY slot_at DESC LIMIT :limit
 """)
 READ_COURSE = text("""
     SELECT id, started_at, status, conversations, bookings, leads, engaged FROM import_logs
@@ -337,9 +342,17 @@ def earlier_totals(connection: Connection, import_id: int) -> Totals | None:
     return Totals(row.conversations, row.bookings, row.leads, row.engaged) if row else None
 
 
-def slots(connection: Connection, limit: int) -> pd.DataFrame:
-    """The newest slots of the schedule that passed without an import: `slot_at`, `job`, `state`."""
-    return _frame(connection, READ_SLOTS, {"limit": limit}, ("slot_at", "job", "state"))
+def slots(connection: Connection, limit: int, passed: Sequence[Slot] = ()) -> pd.DataFrame:
+    """The newest slots of the schedule that passed without an import: `slot_at`, `job`, `state`.
+
+    Those of `passed` that nobody recorded (no server ran, or with other hours) are missed ones too.
+    """
+    values = {
+        "limit": limit,
+        "moments": [slot.at for slot in passed],
+        "passed_jobs": [slot.job.value for slot in passed],
+    }
+    return _frame(connection, READ_SLOTS, values, ("slot_at", "job", "state"))
 
 
 def course(connection: Connection, limit: int) -> pd.DataFrame:

@@ -5,15 +5,10 @@ where it failed, or two slots passed, or where there are conversations though no
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from core.runs import Status
-from core.timetable import Timetable
-
-# The watermark lies 5 minutes before the run's start; a run is given a quarter of an hour to end.
-OVERLAP = timedelta(minutes=5)
-PATIENCE = timedelta(minutes=15)
 
 
 class Light(StrEnum):
@@ -33,9 +28,9 @@ class Verdict:
     words: str
 
 
-def missed_slots(as_of: datetime, now: datetime, timetable: Timetable) -> int:
-    """How many slots of the timetable passed since the data's moment without bringing newer ones."""
-    return len(timetable.between(as_of + OVERLAP, now - PATIENCE))
+def missing(count: int) -> str:
+    """How many scheduled imports are missing, in words."""
+    return "One scheduled import missing" if count == 1 else f"{count} scheduled imports missing"
 
 
 def verdict(as_of: datetime | None, last_status: str | None, missed: int, *, holds_data: bool) -> Verdict:
@@ -48,9 +43,9 @@ def verdict(as_of: datetime | None, last_status: str | None, missed: int, *, hol
     if last_status == Status.FAILED:
         return Verdict(Light.RED, "Not up to date")
     if missed > 1:
-        return Verdict(Light.RED, f"{missed} scheduled imports missing")
+        return Verdict(Light.RED, missing(missed))
     if last_status == Status.PARTIAL:
         return Verdict(Light.AMBER, "Not complete")
     if missed == 1:
-        return Verdict(Light.AMBER, "One scheduled import missing")
+        return Verdict(Light.AMBER, missing(missed))
     return Verdict(Light.GREEN, "Up to date")

@@ -1,6 +1,6 @@
 """Tables of a page: drawn, saved as CSV, and with rows that open what they stand for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -61,6 +61,19 @@ def save(title: str, frame: pd.DataFrame) -> None:
         file_name=name,
         mime="text/csv",
         key=f"save {title}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def save_lines(title: str, lines: Callable[[], str], file: str) -> None:
+    """A button that saves lines of a log as they were written, for whoever needs more than their words."""
+    st.download_button(
+        "Save as written",
+        lines,
+        file_name=file,
+        mime="text/plain",
+        key=f"written {title}",
         icon=":material/download:",
         on_click="ignore",
     )

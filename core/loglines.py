@@ -1,8 +1,9 @@
 """What the log files say, of one import or of all, read from their end."""
 
 import json
+import re
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,13 +11,23 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from core import words
-from core.names import REASONS
+from core.names import COUNTERS, JOBS, MODES, REASONS, TRIGGERS
+from core.palette import RESULTS
 
 FILE = "import-detailed.log"
 FILES = ("combined.log", "import.log", FILE, "scheduler.log", "error.log")
 LEVELS = ("info", "warning", "error")
 FARTHEST_BYTES = 2_000_000
 TOLD = frozenset({"time", "level", "topic", "event", "import_id"})
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*")
+# What programs write into these fields, in the pages' words.
+VALUES: Mapping[str, Mapping[str, str]] = {
+    "reason": REASONS,
+    "mode": MODES,
+    "trigger": TRIGGERS,
+    "job": JOBS,
+    "status": {name: ink.label for name, ink in RESULTS.items()},
+}
 
 
 def of_import(folder: Path, import_id: int, since: datetime, limit: int) -> list[dict[str, object]]:
@@ -51,13 +62,9 @@ def table(lines: list[dict[str, object]], zone: ZoneInfo, *, of_all: bool = Fals
         [
             {
                 "Time": _time(line.get("time"), zone),
-                "Level": line.get("level"),
-                "Event": str(line.get("event", "")).replace("_", " "),
-                "Details": ", ".join(
-                    f"{name.replace('_', ' ')}: {REASONS.get(str(value), value)}"
-                    for name, value in line.items()
-                    if name not in TOLD and value is not None
-                ),
+                "Level": _worded(str(line.get("level", ""))),
+                "Event": _worded(str(line.get("event", ""))),
+                "Details": _details(line, zone),
             }
             for line in lines
         ],
@@ -68,13 +75,40 @@ def table(lines: list[dict[str, object]], zone: ZoneInfo, *, of_all: bool = Fals
     return frame
 
 
-def _time(written: object, zone: ZoneInfo) -> str:
-    """To the thousandth, in the zone, which is named; as it is written where it is no moment."""
+def written(lines: list[dict[str, object]]) -> str:
+    """The lines as they stand in the file, one JSON object each."""
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+def _details(line: Mapping[str, object], zone: ZoneInfo) -> str:
+    fields = {name: value for name, value in line.items() if name not in TOLD and value is not None}
+    return ", ".join(
+        f"{COUNTERS.get(name) or _worded(name)}: {_value(name, value, zone)}"
+        for name, value in fields.items()
+    )
+
+
+def _value(name: str, value: object, zone: ZoneInfo) -> str:
+    if isinstance(value, list):
+        return " < ".join(str(part) for part in reversed(value))
+    text = str(value)
+    if MOMENT.fullmatch(text):
+        return _time(text, zone)
+    return VALUES.get(name, {}).get(text, text)
+
+
+def _worded(name: str) -> str:
+    """A program's name as words: `import_ended` is `Import ended`."""
+    return name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:]
+
+
+def _time(text: object, zone: ZoneInfo) -> str:
+    """To the second, in the zone, which is named; as it is written where it is no moment."""
     try:
-        moment = datetime.fromisoformat(str(written)).astimezone(zone)
+        moment = datetime.fromisoformat(str(text)).astimezone(zone)
     except ValueError:
-        return "" if written is None else str(written)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} {words.zone_name(moment)}"
+        return "" if text is None else str(text)
+    return f"{words.day(moment)}, {moment:%H:%M:%S} {words.zone_name(moment)}"
 
 
 def _tail(path: Path) -> list[str]:

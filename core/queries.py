@@ -160,15 +160,17 @@ READ_SCHEDULER = text("""
 """)
 
 
-READ_SLOT_MISSED = text("""
+LAST_READING = """
+    SELECT started_at FROM import_logs WHERE status = 'succeeded' AND NOT only_rejected
+    ORDER BY id DESC LIMIT 1
+"""
+READ_LAST_READING = text(LAST_READING)
+READ_SLOT_MISSED = text(f"""
     SELECT EXISTS (
         SELECT FROM scheduler_slots
-        WHERE state = 'missed' AND slot_at > coalesce(
-            (SELECT started_at FROM import_logs WHERE status = 'succeeded' AND NOT only_rejected
-             ORDER BY id DESC LIMIT 1),
-            '-infinity')
+        WHERE state = 'missed' AND slot_at > coalesce(({LAST_READING}), '-infinity')
     )
-""")
+""")  # noqa: S608 (a constant above)
 
 
 def data_version(connection: Connection) -> str:
@@ -275,6 +277,12 @@ def has_imports(connection: Connection) -> bool:
 def scheduler(connection: Connection, alive_since: datetime) -> RowMapping:
     """Whether the schedule is paused and by whom, and the newest heartbeat since a moment."""
     return connection.execute(READ_SCHEDULER, {"alive_since": alive_since}).mappings().one()
+
+
+def last_reading(connection: Connection) -> datetime | None:
+    """When the newest import that read all there was to read, and succeeded, began."""
+    began: datetime | None = connection.scalar(READ_LAST_READING)
+    return began
 
 
 def slot_missed(connection: Connection) -> bool:

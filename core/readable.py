@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from core import tabular, words
+from core.freshness import missing
 from core.names import (
     COUNT_NAMES,
     COUNTERS,
@@ -262,11 +263,11 @@ def _plainly(name: str, value: object, told: Told) -> str:
 
 def parts(report: HealthReport, standing: Standing, told: Told) -> pd.DataFrame:
     """Each part of the system with its state in words and what there is to know."""
-    ended, scheduler = standing.last_ended, report.scheduler
+    ended = standing.last_ended
     rows_of = [
         ("Dashboard", True, "Works", f"Version {report.version}"),
         ("Database", report.database.status == "ok", *_database(report)),
-        ("Schedule", scheduler.status == "running", *_schedule(report, standing, told)),
+        ("Schedule", *_schedule(report, standing, told)),
         (
             "Last import",
             _ended_well(ended["status"]) if ended else None,
@@ -295,12 +296,18 @@ def _database(report: HealthReport) -> tuple[str, str]:
     return "Works", f"{words.number(report.data.conversations)} conversations"
 
 
-def _schedule(report: HealthReport, standing: Standing, told: Told) -> tuple[str, str]:
+def _schedule(
+    report: HealthReport, standing: Standing, told: Told
+) -> tuple[bool | Literal["partly"], str, str]:
+    """A schedule at work is well while it brings data: its light is the status line's."""
     if report.scheduler.status == "paused":
-        return "Paused", f"By {standing.beat['changed_by']}, {told(standing.beat['changed_at'])}"
+        return False, "Paused", f"By {standing.beat['changed_by']}, {told(standing.beat['changed_at'])}"
     if report.scheduler.status == "running":
-        return "Works", f"Next import {told(report.scheduler.next_run)}"
-    return "Stopped", "No server keeps the schedule: start one with `make start`"
+        coming = f"Next import {told(report.scheduler.next_run)}"
+        if not standing.missed:
+            return True, "Works", coming
+        return "partly" if standing.missed == 1 else False, missing(standing.missed), coming
+    return False, "Stopped", "No server keeps the schedule: start one with `make start`"
 
 
 def columns(named: Mapping[Column, str], report: ConnectionReport) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from sqlalchemy import Connection
 
-from core import __version__, database, queries, reports, runs, slots, standing, store
+from core import __version__, database, queries, reports, runs, slots, standing, store, timetable
 from core.airtable import PATIENCE, Reader, ReadingState
 from core.background import Background
 from core.clock import Clock
@@ -29,7 +29,6 @@ from core.rules import SEEDED_AUTOMATIONS, Ruleset, name_key
 from core.settings import Settings
 from core.standing import Standing
 from core.startup import StartupImport
-from core.timetable import Timetable
 from core.watch import Watch
 
 REAL_CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
@@ -54,7 +53,7 @@ class Service:
         self._closing = threading.Event()
         self._origin = Origin(settings, clock.now)
         self._pacer = Pacer(self._origin.requests_per_second, settings.airtable_penalty_seconds, clock)
-        self._timetable = Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
+        self._timetable = timetable.of(settings)
         self._watch = Watch(self, settings, self._timetable, clock)
         self._background = Background(self.begin_import, self._settle, self._closing)
         self._changed: Callable[[str], None] | None = None

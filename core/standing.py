@@ -21,6 +21,8 @@ class Standing:
     holds_data: bool
     """Whether an import succeeded, or one that did not has left conversations behind."""
     beat: RowMapping
+    missed: int
+    """How many scheduled imports are missing (`reports.missed`)."""
     version: str
     """Changes with every batch that may have changed a figure, and with every import that ends."""
 
@@ -44,6 +46,7 @@ class Standing:
 def read(connection: Connection, settings: Settings, now: datetime) -> Standing:
     """How things stand."""
     ended, succeeded = queries.last_ended(connection), queries.last_completed(connection)
+    as_of = succeeded["watermark"] if succeeded else None
     return Standing(
         report=reports.status(connection, settings, now),
         running=queries.running(connection),
@@ -51,5 +54,6 @@ def read(connection: Connection, settings: Settings, now: datetime) -> Standing:
         last_success=succeeded,
         holds_data=succeeded is not None or queries.any_live(connection),
         beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
+        missed=reports.missed(connection, settings, as_of, now),
         version=f"{queries.data_version(connection)}.{ended['id'] if ended else 0}",
     )

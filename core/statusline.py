@@ -7,10 +7,8 @@ from typing import Any, cast
 import streamlit as st
 
 from core import outcome, visit, words
-from core.freshness import Light, Verdict, missed_slots, verdict
-from core.settings import Settings
+from core.freshness import Light, Verdict, verdict
 from core.standing import Standing
-from core.timetable import Timetable
 
 LIGHTS: Mapping[Light, tuple[str, str]] = {
     Light.GREEN: ("green", ":material/check_circle:"),
@@ -41,25 +39,20 @@ def draw(standing: Standing) -> None:
 
 
 def _freshness_badge(standing: Standing, now: datetime) -> None:
-    settings = visit.view().settings
-    as_of = standing.as_of
-    missed = missed_slots(as_of, now, _timetable(settings)) if as_of else 0
+    as_of, zone = standing.as_of, visit.view().zone
     ended = standing.last_ended["status"] if standing.last_ended else None
-    said = FIRST if standing.first_runs else verdict(as_of, ended, missed, holds_data=standing.holds_data)
+    known = verdict(as_of, ended, standing.missed, holds_data=standing.holds_data)
+    said = FIRST if standing.first_runs else known
     color, icon = LIGHTS[said.light]
     st.badge(said.words, icon=icon, color=cast("Any", color))
     if as_of is not None:
-        told, exactly = words.soon(as_of, now, settings.timezone), words.moment(as_of, settings.timezone)
+        told, exactly = words.soon(as_of, now, zone), words.moment(as_of, zone)
         st.badge(
             f"Data as of {told}, {words.age((now - as_of).total_seconds())}",
             icon=":material/database:",
             color=cast("Any", color),
             help=f"All that {visit.view().source} showed on {exactly} is in the figures.",
         )
-
-
-def _timetable(settings: Settings) -> Timetable:
-    return Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
 
 
 def _schedule_badge(standing: Standing, now: datetime) -> None:

@@ -10,12 +10,15 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from core.settings import WEEKDAYS
+from core.settings import WEEKDAYS, Settings
 
 RECONCILE_HOUR = 4
 A_DAY = timedelta(days=1)
 # A week holds a slot of every job, whatever its zone does.
 LONGEST_GAP = timedelta(days=9)
+# The watermark lies 5 minutes before the run's start; a run is given a quarter of an hour to end.
+OVERLAP = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=15)
 
 
 class Job(StrEnum):
@@ -61,6 +64,10 @@ class Timetable:
         coming = self.between(after, after + LONGEST_GAP)
         return next((slot for slot in coming if slot.job is job), None)
 
+    def unserved(self, as_of: datetime, now: datetime) -> list[Slot]:
+        """The slots that passed since the data's moment (the watermark) without bringing newer ones."""
+        return self.between(as_of + OVERLAP, now - PATIENCE)
+
     def jobs(self) -> list[Job]:
         """The jobs that are on."""
         return [Job.IMPORT] if self.reconcile_day == "off" else [Job.IMPORT, Job.RECONCILE]
@@ -74,6 +81,11 @@ class Timetable:
 
     def _instant(self, day: date, hour: int) -> datetime:
         return datetime(day.year, day.month, day.day, hour, tzinfo=self.zone).astimezone(UTC)
+
+
+def of(settings: Settings) -> Timetable:
+    """The timetable that the settings name."""
+    return Timetable(settings.timezone, settings.schedule_hours, settings.reconcile_day)
 
 
 @dataclass(frozen=True, slots=True)

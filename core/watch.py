@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from core import alerts, queries, reports, runs
 from core.clock import Clock
 from core.errors import DatabaseError
-from core.freshness import missed_slots
 from core.log import Log
 from core.settings import Settings
 from core.timetable import Timetable
@@ -69,5 +68,5 @@ class Watch:
         metrics = None if running else reports.metrics(connection, self._settings)
         now = self._clock.now()
         paused = queries.scheduler(connection, now)["paused"]
-        missed = 0 if paused else missed_slots(last["watermark"], now, self._timetable)
+        missed = 0 if paused else len(self._timetable.unserved(last["watermark"], now))
         return alerts.causes(alerts.last_run(connection), metrics, missed)

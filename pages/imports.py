@@ -6,7 +6,20 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import actions, charts, figures, grids, live, loglines, outcome, panels, readable, visit, words
+from core import (
+    actions,
+    charts,
+    figures,
+    grids,
+    live,
+    loglines,
+    outcome,
+    panels,
+    readable,
+    timetable,
+    visit,
+    words,
+)
 from core.emptiness import never_imported
 from core.links import RUN, go, link
 from core.names import COUNTERS, JOBS, MODES, TRIGGERS, WELL
@@ -213,7 +226,9 @@ def details(run: Mapping[str, Any]) -> None:
     lines = loglines.of_import(view.settings.log_dir, run["id"], run["started_at"], LINES)
     with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in WELL):
         st.caption(f"Newest first, {LINES} at most, from {loglines.FILE}.")
-        grids.draw("Log lines", loglines.table(lines[::-1], view.zone))
+        if lines:
+            grids.draw("Log lines", loglines.table(lines[::-1], view.zone))
+            grids.save_lines("Log lines", lambda: loglines.written(lines), f"import-{run['id']}.log")
 
 
 view = visit.view()
@@ -230,7 +245,9 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 live.show(panels_of)
 
 runs = ask_now(figures.runs, RUNS)
-slots = ask_now(figures.slots, SLOTS)
+as_of = view.standing.as_of
+passed = timetable.of(view.settings).unserved(as_of, view.now) if as_of else []
+slots = ask_now(figures.slots, SLOTS, passed)
 if not runs:
     st.stop()
 
@@ -238,7 +255,8 @@ panels.chart(
     "Imports by start, and the seconds they took",
     charts.inked(charts.timeline(runs, slots, view.zone), WORDS[visit.theme()]),
     readable.runs(runs, view.told),
-    "A mark for each result. Slots of the schedule that did not run stand on the base line.",
+    "A mark for each result; a number tells how many lie together. Slots of the schedule that did not run "
+    "stand on the base line.",
 )
 if not slots.empty:
     with st.expander(f"Slots that did not run ({words.number(len(slots))})"):

@@ -7,6 +7,7 @@ from core.settings import variables
 from core.standing import Standing
 
 ANY_LEVEL = "All levels"
+LEVELS = {name.capitalize(): name for name in loglines.LEVELS}
 LINES = 500
 
 
@@ -40,7 +41,7 @@ def logs() -> None:
     with left:
         file = st.selectbox("File", loglines.FILES, key="file", bind="query-params")
     with middle:
-        level = st.selectbox("Level", [ANY_LEVEL, *loglines.LEVELS], key="level", bind="query-params")
+        level = st.selectbox("Level", [ANY_LEVEL, *LEVELS], key="level", bind="query-params")
     with right:
         run = st.number_input(
             "Import",
@@ -51,7 +52,7 @@ def logs() -> None:
             key="import",
             bind="query-params",
         )
-    levels = loglines.LEVELS if level == ANY_LEVEL else (level,)
+    levels = loglines.LEVELS if level == ANY_LEVEL else (LEVELS[level],)
     lines = loglines.read(view.settings.log_dir, file, levels, run, LINES)
     if not lines:
         st.info("There are no such lines in the current file.", icon=":material/info:")
@@ -60,7 +61,9 @@ def logs() -> None:
     folder = words.plain(str(view.settings.log_dir))
     st.caption(f"{words.counted(len(lines), 'line')}, newest first, {LINES} at most, from {folder}.")
     grids.draw("Log lines", shown)
-    grids.save("Log lines", shown)
+    with st.container(horizontal=True):
+        grids.save("Log lines", shown)
+        grids.save_lines("Log lines", lambda: loglines.written(lines), file)
 
 
 view = visit.view()

@@ -399,6 +399,21 @@ def test_a_missed_slot_stands_in_the_timeline(site: Site) -> None:
     assert "Slots that did not run (1)" in [box.label for box in app.expander]
 
 
+def test_what_the_status_line_misses_stands_in_the_timeline(site: Site) -> None:
+    """Also where no server ran to record it; what an import took is no missed slot, whatever it became."""
+    site.change("UPDATE import_logs SET watermark = %s", NOW - timedelta(hours=23, minutes=5))
+    app = site.visit("imports")
+    assert "2 scheduled imports missing" in said(app)
+    assert "Slots that did not run (2)" in [box.label for box in app.expander]
+    site.change(
+        "INSERT INTO scheduler_slots (slot_at, job, state, import_id, recorded_at)"
+        " VALUES (%s, 'import', 'taken', 1, %s)",
+        NOW - timedelta(hours=2),
+        NOW,
+    )
+    assert "Slots that did not run (1)" in [box.label for box in site.visit("imports").expander]
+
+
 def test_imports_are_filtered_by_link(site: Site) -> None:
     """A link shows the same rows."""
     site.import_all(Mode.INCREMENTAL)

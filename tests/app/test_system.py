@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core import reports, visit
 from core.people import Person, Role
 from core.settings import variables
-from core.slots import set_paused
+from core.slots import beat, set_paused
 from tests.support.site import NOW, Site, said
 from tests.support.standin import unauthorized
 
@@ -57,6 +57,27 @@ def test_parts_that_need_a_person_say_so(site: Site) -> None:
     app = site.visit("system")
     assert (parts(app)["Schedule"], parts(app)["Last import"]) == ("Paused", "Failed")
     assert str(app.table[0].value["More"][2]).startswith("By ada, ")
+
+
+@pytest.mark.parametrize(
+    ("hours", "state"),
+    [
+        (0, ":green-badge[:material/check_circle: Works]"),
+        (11, ":orange-badge[:material/warning: One scheduled import missing]"),
+        (23, ":red-badge[:material/error: 2 scheduled imports missing]"),
+    ],
+)
+def test_a_schedule_that_brings_no_data_does_not_work(site: Site, hours: int, state: str) -> None:
+    """The part, the status line and the health tell the same of it."""
+    earlier = NOW - timedelta(hours=hours, minutes=5), NOW - timedelta(hours=hours)
+    site.change("UPDATE import_logs SET watermark = %s, started_at = %s", *earlier)
+    coming = [{"id": "import", "nextRun": (NOW + timedelta(hours=1)).isoformat()}]
+    site.service.write(lambda connection: beat(connection, "one", NOW, "UTC", coming))
+    app = site.visit("system")
+    assert app.table[0].value["State"][2] == state
+    words = state.partition(": ")[2].strip("]")
+    assert hours == 0 or words in said(app)
+    assert site.service.health().status == ("degraded" if hours else "ok")
 
 
 def test_a_database_that_hangs_is_told_as_a_part(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +163,11 @@ def test_settings_in_force_are_shown_and_secrets_are_not(make_site: Callable[...
 @pytest.mark.parametrize(
     ("query", "events"),
     [
-        ({}, ["record rejected", "import ended", "import started"]),
-        ({"level": "warning"}, ["record rejected"]),
-        ({"import": "1"}, ["import ended", "import started"]),
-        ({"file": "scheduler.log"}, ["slot taken"]),
-        ({"file": "../secret.log", "level": "loud"}, ["record rejected", "import ended", "import started"]),
+        ({}, ["Record rejected", "Import ended", "Import started"]),
+        ({"level": "Warning"}, ["Record rejected"]),
+        ({"import": "1"}, ["Import ended", "Import started"]),
+        ({"file": "scheduler.log"}, ["Slot taken"]),
+        ({"file": "../secret.log", "level": "loud"}, ["Record rejected", "Import ended", "Import started"]),
     ],
 )
 def test_log_lines_are_chosen_by_file_level_and_import(

@@ -59,6 +59,7 @@ VALUES: Mapping[str, Any] = {
     **dict.fromkeys(("names", "keys", "texts", "reasons", "seeded"), TEXTS),
     **dict.fromkeys(("locations", "automations", "refused"), NUMBERS),
     "moments": [NOW] * BATCH,
+    "passed_jobs": ["import"] * BATCH,
     # What is written.
     **dict.fromkeys(("identity", "trigger", "triggered_by", "mode", "status", "notes", "by", "job"), "x"),
     **dict.fromkeys(("fingerprint", "state", "process", "timezone", "later_years"), "x"),

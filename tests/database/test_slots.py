@@ -281,13 +281,14 @@ def test_old_heartbeats_go_and_the_newest_stays(office: Office) -> None:
         (False, True, None, "degraded"),
         (False, True, ("succeeded", EVENING - SECOND), "degraded"),
         (False, True, ("succeeded", EVENING + SECOND), "ok"),
+        (False, False, ("succeeded", NOON - 9 * HOUR), "degraded"),
         (True, False, ("succeeded", NOON), "degraded"),
     ],
 )
 def test_health_is_degraded_where_a_person_should_look(
     office: Office, settings: Settings, case: tuple[bool, bool, tuple[str, datetime] | None, str]
 ) -> None:
-    """The last import failed or was partial, a slot missed since the last success, the schedule paused."""
+    """The last import failed or was partial, a slot brought no data since, the schedule paused."""
     paused, missed, last, expected = case
     if last:
         office.import_row("manual", *last)

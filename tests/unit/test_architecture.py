@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     (
         "knows no other module",
         """
-        body clock dates errors export log nodelay palette periods rates records signin silence
+        body clock dates errors export gathered log nodelay palette periods rates records signin silence
         tables text
         """,
     ),

@@ -152,6 +152,14 @@ def test_the_timeline_stands_on_the_zones_clock() -> None:
     assert missed.y[0] == 0.0
 
 
+def test_imports_of_one_minute_are_told_one_by_one() -> None:
+    """With their number beside the mark."""
+    (failed,) = charts.timeline([RUN, RUN | {"id": 4}], SLOTS.head(0), ZONE).data
+    assert (len(failed.x), list(failed.text)) == (1, ["2"])
+    assert "Import 3: failed" in failed.customdata[0]
+    assert "Import 4: failed" in failed.customdata[0]
+
+
 def test_results_differ_in_their_marks() -> None:
     """A failed import is told from a succeeded one without colour."""
     assert len({ink.mark for ink in RESULTS.values()}) == len(RESULTS)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.freshness import Light, missed_slots, verdict
+from core.freshness import Light, verdict
 from core.timetable import Timetable
 
 ZONE = ZoneInfo("America/New_York")
@@ -24,7 +24,7 @@ AS_OF = datetime(2026, 3, 10, 5, 55, tzinfo=ZONE)
 )
 def test_a_slot_is_missed_once_its_import_should_have_ended(now: datetime, missed: int) -> None:
     """The slot that brought the data does not count, nor one that is only just due."""
-    assert missed_slots(AS_OF, now, TIMETABLE) == missed
+    assert len(TIMETABLE.unserved(AS_OF, now)) == missed
 
 
 @pytest.mark.parametrize(

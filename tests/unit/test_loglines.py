@@ -59,14 +59,23 @@ def test_a_huge_file_is_read_from_its_end(tmp_path: Path) -> None:
 
 def test_a_line_is_told_in_words(tmp_path: Path) -> None:
     """No raw names of events or fields, nothing of what is not there, its moment in the pages' zone."""
-    write(tmp_path, line(1, "batch_committed", batch=3, records_read=100, sqlstate=None))
+    fields = {"created": 100, "slot": "2026-03-10T10:00:00+00:00", "mode": "full", "sqlstate": None}
+    write(tmp_path, line(1, "batch_committed", batch=3, **fields))
     (row,) = loglines.table(loglines.of_import(tmp_path, 1, BEGAN, 10), ZONE).to_dict("records")
     assert row == {
-        "Time": "2026-03-10 02:00:00.123 EDT",
-        "Level": "info",
-        "Event": "batch committed",
-        "Details": "batch: 3, records read: 100",
+        "Time": "10 Mar 2026, 02:00:00 EDT",
+        "Level": "Info",
+        "Event": "Batch committed",
+        "Details": "Batch: 3, New: 100, Slot: 10 Mar 2026, 06:00:00 EDT, Mode: Everything",
     }
+
+
+def test_a_line_may_be_had_as_it_was_written(tmp_path: Path) -> None:
+    """With its thousandths, codes and nulls: the same text as in the file."""
+    write(tmp_path, line(1, "a", at=["x.py:1 y", "é"], sqlstate=None), line(1, "b", seconds=0.5))
+    lines = loglines.of_import(tmp_path, 1, BEGAN, 10)
+    assert loglines.written(lines).strip() == (tmp_path / loglines.FILE).read_text(encoding="utf-8")
+    assert list(loglines.table(lines, ZONE)["Details"]) == ["At: é < x.py:1 y", "Seconds: 0.5"]
 
 
 def test_lines_are_read_by_file_and_level(tmp_path: Path) -> None:
