@@ -66,9 +66,6 @@ READ_EXTENT = text("""
 # The four totals, and how often each thing that should not be is (spec, section 7; ui: validation): what one
 # reading of the covering index tells, cut where the expected totals end,
 READ_RECKONING = text("""
-    WITH added AS MATERIALIZED (
-        SELECT ARRAY(SELECT id FROM automations WHERE name_key <> ALL(:seeded)) AS ids
-    )
     SELECT
         w.conversations, w.bookings, w.leads, w.engaged,
         w.leads_without_engagement + later.leads_without_engagement AS leads_without_engagement,
@@ -83,13 +80,15 @@ READ_RECKONING = text("""
         SELECT count(*) AS conversations, count(*) FILTER (WHERE booked) AS bookings,
                count(*) FILTER (WHERE lead_created) AS leads, count(*) FILTER (WHERE engaged) AS engaged,
                count(*) FILTER (WHERE lead_created AND NOT engaged) AS leads_without_engagement,
-               count(*) FILTER (WHERE automation_id = ANY (CAST((SELECT ids FROM added) AS bigint[])))
-                   AS automations_not_seeded
+               count(*) FILTER (
+                   WHERE automation_id IN (SELECT id FROM automations WHERE name_key <> ALL(:seeded))
+               ) AS automations_not_seeded
         FROM conversations WHERE deleted_at IS NULL AND local_date <= :until
     ) AS w, (
         SELECT count(*) FILTER (WHERE lead_created AND NOT engaged) AS leads_without_engagement,
-               count(*) FILTER (WHERE automation_id = ANY (CAST((SELECT ids FROM added) AS bigint[])))
-                   AS automations_not_seeded
+               count(*) FILTER (
+                   WHERE automation_id IN (SELECT id FROM automations WHERE name_key <> ALL(:seeded))
+               ) AS automations_not_seeded
         FROM conversations WHERE deleted_at IS NULL AND local_date > :until
     ) AS later
 """)
