@@ -159,9 +159,13 @@ class SignIn(BaseHTTPRequestHandler):
     """What oauth2-proxy answers nginx: who has signed in, by a cookie that names them."""
 
     def do_GET(self) -> None:
-        """Answer `/oauth2/auth`."""
+        """Answer `/oauth2/auth`, and `/oauth2/sign_in`: off to where people sign in."""
         who = re.fullmatch("who=(.+)", self.headers.get("Cookie", ""))
-        self.send_response(202 if who else 401)
+        if self.path == "/oauth2/sign_in":
+            self.send_response(302)
+            self.send_header("Location", f"/provider?{self.headers['X-Auth-Request-Redirect']}")
+        else:
+            self.send_response(202 if who else 401)
         if who is not None:
             self.send_header("X-Auth-Request-Email", who[1])
         self.send_header("Content-Length", "0")
@@ -183,7 +187,10 @@ def sign_in() -> Iterator[str]:
 
 
 def test_a_proxy_signs_people_in(stage: Stage, sign_in: str) -> None:
-    """The recipe of docs/operations.md: strangers are sent to sign in, and nobody chooses a name."""
+    """The recipe of docs/operations.md: strangers are sent to sign in, and nobody chooses a name.
+
+    They come back to the very address that they asked for; a monitor needs neither sign-in nor token.
+    """
     ann, token = "ann@example.com", {"Authorization": "Bearer programs"}
     with stage.behind_nginx(
         "operations.md",
@@ -193,8 +200,11 @@ def test_a_proxy_signs_people_in(stage: Stage, sign_in: str) -> None:
         OPERATORS=ann,
         API_TOKEN="programs",  # noqa: S106 (opens nothing but this test)
     ) as site:
-        stranger = site.nginx.ask("GET", "/imports", Host=NAME, X_Forwarded_User=ann)
-        assert (stranger.status, stranger.headers["location"]) == (302, f"{OWN}/oauth2/sign_in?rd=/imports")
+        asked = "/imports?run=1&rows=20"
+        stranger = site.nginx.ask("GET", asked, Host=NAME, X_Forwarded_User=ann)
+        assert (stranger.status, stranger.headers["location"]) == (302, f"/provider?{asked}")
+        monitor = site.nginx.ask("GET", "/health", X_Forwarded_User=ann)
+        assert (monitor.status, set(json.loads(monitor.text))) == (200, {"status", "version"})
         assert site.trigger(HERE, X_Forwarded_User=ann, Cookie=f"who={ann}") == 401
         assert site.trigger(HERE, **token) == 202
         until(lambda: site.status(HERE, **token)["lastCompleted"] is not None, "the import's end")
