@@ -29,18 +29,19 @@ def import_buttons() -> None:
     if visit.view().standing.running is not None:
         _cancel_button()
         return
+    source = visit.view().source
     st.button(
         "Import changes",
         icon=":material/sync:",
         type="primary",
-        help="Reads what changed in Airtable since the last import.",
+        help=f"Reads what changed in {source} since the last import.",
         on_click=start_import,
         args=(Mode.INCREMENTAL,),
     )
     st.button(
         "Import everything",
         icon=":material/cloud_download:",
-        help="Reads all records, and removes what Airtable no longer has.",
+        help=f"Reads all records, and removes what {source} no longer has.",
         on_click=start_import,
         args=(Mode.FULL,),
     )
@@ -61,7 +62,7 @@ def try_again_button() -> None:
         st.button(
             "Try again",
             icon=":material/replay:",
-            help="Reads the open rejected records from Airtable once more, and nothing else.",
+            help="Reads the open rejected records once more, and nothing else.",
             on_click=try_again,
         )
 
@@ -186,7 +187,7 @@ def close_contact() -> None:
 def connection_test() -> ConnectionReport | None:
     """The button that asks Airtable for one page, and what came of it; no button for viewers."""
     if visit.view().person.may_press and st.button("Test the connection", icon=":material/lan:"):
-        with st.spinner("Asking Airtable."):
+        with st.spinner(f"Asking {visit.view().source}."):
             st.session_state[TESTED] = service.current().test_connection()
     return cast("ConnectionReport | None", st.session_state.get(TESTED))
 
@@ -199,7 +200,7 @@ def _act(action: Callable[[str], object], done: str) -> None:
     """Let an operator act, and tell at the top of the page what came of it."""
     who = visit.person()
     if not who.may_press:
-        _tell("Only operators may do this. Sign in as one.", good=False)
+        _tell("Only operators may do this. Ask one, or sign in as one.", good=False)
         return
     try:
         answer = action(who.name)

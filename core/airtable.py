@@ -104,7 +104,7 @@ class ReadingState:
         if over:
             raise RateLimitError(
                 "Airtable's rate limit was met again and again: another program is using up this base's "
-                "requests. Stop it, or lower AIRTABLE_REQUESTS_PER_SECOND."
+                "requests. Stop it, or ask for less a second (AIRTABLE_REQUESTS_PER_SECOND)."
             )
         self.sleep(penalty)
 

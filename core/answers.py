@@ -26,19 +26,20 @@ from core.listings import Source
 
 # What no repetition mends.
 PERMANENT: dict[int, tuple[type[SourceError], str]] = {
-    401: (TokenRefusedError, "Airtable refuses the token. Check AIRTABLE_API_KEY."),
+    401: (TokenRefusedError, "Airtable refuses the token. Check it, or make a new one (AIRTABLE_API_KEY)."),
     403: (
         AccessDeniedError,
         (
-            "Airtable denies access to base {base}, table {table}. Check AIRTABLE_BASE_ID, "
-            "AIRTABLE_TABLE_NAME and that AIRTABLE_API_KEY's token has the scope data.records:read for it."
+            "Airtable denies access to base {base}, table {table}. Check both (AIRTABLE_BASE_ID, "
+            "AIRTABLE_TABLE_NAME), and that the token has the scope data.records:read for it "
+            "(AIRTABLE_API_KEY)."
         ),
     ),
     404: (
         NotFoundError,
         (
-            "Airtable knows no base {base} with a table {table}. Check AIRTABLE_BASE_ID, AIRTABLE_TABLE_NAME "
-            "and AIRTABLE_ENDPOINT_URL."
+            "Airtable knows no base {base} with a table {table}. Check base, table and address "
+            "(AIRTABLE_BASE_ID, AIRTABLE_TABLE_NAME, AIRTABLE_ENDPOINT_URL)."
         ),
     ),
 }
@@ -75,7 +76,9 @@ def _refused(kind: str, detail: str, source: Source) -> SourceError:
     if kind == "UNKNOWN_FIELD_NAME":
         return UnknownColumnError(_unknown_column(detail, source))
     if "VIEW" in kind:
-        return RequestRefusedError(f"Airtable knows no view {source.view}. Check AIRTABLE_VIEW.")
+        return RequestRefusedError(
+            f"Airtable knows no view {source.view}. Check the view's name (AIRTABLE_VIEW)."
+        )
     return RequestRefusedError(f"Airtable refuses the request{_named(kind)}.")
 
 
@@ -83,11 +86,11 @@ def _unknown_column(detail: str, source: Source) -> str:
     """Name the variable of the column that Airtable names; all of them where it names none of ours."""
     quoted = set(re.findall(r'"([^"]*)"', detail))
     unknown = [column for column, name in source.columns.items() if name in quoted]
-    variables = ", ".join(f"AIRTABLE_FIELD_{column.name}" for column in unknown) or "the AIRTABLE_FIELD_… set"
+    variables = ", ".join(f"AIRTABLE_FIELD_{column.name}" for column in unknown) or "AIRTABLE_FIELD_…"
     names = ", ".join(source.columns[column] for column in unknown) or "asked for"
     return (
-        f"Table {source.table} has no column {names}. Check {variables}: give the column's name, "
-        "or none where the table has no such column."
+        f"Table {source.table} has no column {names}. Give the column's name, or none where the table has no "
+        f"such column ({variables})."
     )
 
 
@@ -116,7 +119,8 @@ def checked(answer: object) -> dict[str, Any]:
     """A page has a list of records; a 200 of `{}` would otherwise read as an empty table."""
     if not isinstance(answer, dict) or not isinstance(answer.get("records"), list):
         raise MalformedAnswerError(
-            "An answer came that is no page of records. Check AIRTABLE_ENDPOINT_URL, or try again later."
+            "An answer came that is no page of records. Check the address (AIRTABLE_ENDPOINT_URL), or try "
+            "again later."
         )
     return answer
 
@@ -139,11 +143,11 @@ def broken(error: Exception, endpoint: str) -> RetryableSourceError:
         )
     if isinstance(error, requests.ConnectionError):
         return RetryableSourceError(
-            f"{endpoint} cannot be reached. Check the network and AIRTABLE_ENDPOINT_URL."
+            f"{endpoint} cannot be reached. Check the network and the address (AIRTABLE_ENDPOINT_URL)."
         )
     if isinstance(error, requests.exceptions.JSONDecodeError | ValueError | RecursionError):
         return MalformedAnswerError(
-            "An answer came that is not JSON. Check AIRTABLE_ENDPOINT_URL, or try again later."
+            "An answer came that is not JSON. Check the address (AIRTABLE_ENDPOINT_URL), or try again later."
         )
     return RetryableSourceError(f"The request to {endpoint} failed ({type(error).__name__}).")
 

@@ -187,15 +187,15 @@ def explanation(error: BaseException, conninfo: str) -> DatabaseError:
     if state is None or fault(error) is Fault.PASSING:
         code = f" (SQLSTATE {state})" if state else ""
         return DatabaseUnavailableError(
-            f"The {where} cannot be reached{code}. Start PostgreSQL, or check DATABASE_URL."
+            f"The {where} cannot be reached{code}. Start PostgreSQL, or check its address (DATABASE_URL)."
         )
     named = f", constraint {constraint(error)}" if constraint(error) else ""
     return DatabaseError(f"The {where} refuses a statement (SQLSTATE {state}{named}); error.log has more.")
 
 
 SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("28",), "The {where} refuses the user or password (SQLSTATE {state}). Check DATABASE_URL."),
-    (("3D",), "There is no {where} (SQLSTATE {state}). Create it, or check DATABASE_URL."),
+    (("28",), "The {where} refuses the user or password (SQLSTATE {state}). Check both (DATABASE_URL)."),
+    (("3D",), "There is no {where} (SQLSTATE {state}). Create it, or name another one (DATABASE_URL)."),
     (
         ("42501",),
         (

@@ -34,7 +34,7 @@ def unfilled(view: View) -> bool:
     elif ended is not None and ended["rejected"]:
         _show_all_rejected(ended["rejected"])
     elif ended is not None:
-        st.info("The table in Airtable holds no conversations.", icon=":material/info:")
+        st.info("The table that is imported holds no conversations.", icon=":material/info:")
     else:
         st.info(never_imported(view), icon=":material/info:")
         if view.page not in WITH_BUTTONS:

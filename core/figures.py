@@ -147,7 +147,7 @@ READ_BEHIND: Mapping[str, TextClause] = {
         ),
         (
             "bookings_of_other_years",
-            "'The Booking cell names no year of BOOKING_YEARS'",
+            "'The Booking cell names no year that counts'",
             "v.other_booking_text IS NOT NULL",
         ),
         (

@@ -10,8 +10,8 @@ from core.rules import RULES_VERSION, Ruleset
 NAMES = {
     "source": "the source",
     "columns": "the columns (AIRTABLE_FIELD_…)",
-    "booking_years": "BOOKING_YEARS",
-    "timezone": "TIMEZONE",
+    "booking_years": "the years whose bookings count (BOOKING_YEARS)",
+    "timezone": "the time zone (TIMEZONE)",
     "rules": "the product's rules",
 }
 

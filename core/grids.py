@@ -15,6 +15,8 @@ from core.names import RECORD_NAMES
 ROWS_SHOWN, TIMES_MORE, MOST_ROWS = 500, 10, 50_000
 HOW_TO_OPEN = "Press a row's box to open the {}; by keyboard, Shift and Space in its row."
 MOMENT_WIDTH = 165  # pixels
+# Streamlit gives a column of text 500 pixels at most, and cuts what is longer off in the middle of a word.
+LONG_TEXT, CHARACTER_WIDTH, WIDEST = 65, 7, 1000
 TURN = "_turn"
 
 # Wide enough for a moment: widths are guessed from the first rows, where these may be empty.
@@ -41,6 +43,7 @@ def draw(
         for name in frame.columns
         if pd.api.types.is_numeric_dtype(frame[name]) and name != "Import"
     }
+    formats |= {name: st.column_config.TextColumn(width=width) for name, width in _long_texts(frame).items()}
     formats |= {name: kind for name, kind in _MOMENTS.items() if name in frame.columns}
     days = [name for name in frame.columns if len(frame) and isinstance(frame[name].iloc[0], date)]
     formats |= {name: st.column_config.DateColumn(format="D MMM YYYY") for name in days}
@@ -48,6 +51,17 @@ def draw(
     return st.dataframe(
         frame, hide_index=True, alt=title, column_config=formats, placeholder=words.NOTHING, **options
     )
+
+
+def _long_texts(frame: pd.DataFrame) -> dict[str, int]:
+    """The columns that hold long texts, with the pixels that the longest needs; the table scrolls."""
+    longest = {
+        name: max((len(value) for value in frame[name] if isinstance(value, str)), default=0)
+        for name in frame.columns
+    }
+    return {
+        name: min(length * CHARACTER_WIDTH, WIDEST) for name, length in longest.items() if length > LONG_TEXT
+    }
 
 
 def save(title: str, frame: pd.DataFrame) -> None:

@@ -268,11 +268,11 @@ class Import:
         source = self._plant.source
         if self._since is None:
             reread = set(self._asked(queries.database_error_ids))
-            self._read([listings.everything(source)], "reading", "Reading all records from Airtable.")
+            self._read([listings.everything(source)], "reading", "Reading all records.")
             errors = self._delete_absent()
             self._count_missed(reread)
         else:
-            self._read(self._listings(self._since), "reading", "Reading what changed in Airtable.")
+            self._read(self._listings(self._since), "reading", "Reading what changed.")
             errors = []
         self._tell("reckoning", "Checking that the counts add up.")
         return errors + self._miscounts()
@@ -387,9 +387,10 @@ class Import:
         log.warning("mass_deletion_refused", import_id=self.import_id, absent=absent, live=live)
         return runs.error_entry(
             "mass_deletion_refused",
-            f"Airtable no longer shows {absent:,} of {live:,} records, more than MAX_DELETE_PERCENT "
-            f"({self._plant.max_delete_percent:g}) allows, so none was deleted. Check the table and "
-            "AIRTABLE_VIEW; if the records are really gone, run a full import that allows the mass deletion.",
+            f"Airtable no longer shows {absent:,} of {live:,} records. That is more than the "
+            f"{self._plant.max_delete_percent:g} % that an import may delete (MAX_DELETE_PERCENT), so none "
+            "was deleted. Check that the table and its view (AIRTABLE_VIEW) show all records. If they are "
+            "really gone, run a full import that allows the mass deletion.",
         )
 
     def _count_missed(self, reread: Collection[str]) -> None:
@@ -482,14 +483,14 @@ def check_source(held: str | None, wanted: str) -> None:
     if held is not None and held != wanted:
         raise SourceMismatchError(
             f"This database holds {held}, and the settings name {wanted}. Either empty it with "
-            "`python -m core reset-data --yes`, or set another DATABASE_URL."
+            "`python -m core reset-data --yes`, or name another database (DATABASE_URL)."
         )
 
 
 def settled_mode(wanted: Mode, last: LastSuccess | None, marks: str) -> tuple[Mode, str | None]:
     """The mode in which an import really runs, and why where that is not what was wanted."""
     if last is None:
-        reason = "Runs as a full import: none has succeeded yet." if wanted is Mode.INCREMENTAL else None
+        reason = "Runs as a full import: none had succeeded before." if wanted is Mode.INCREMENTAL else None
         return Mode.FULL, reason
     differing = changed(last.fingerprint, marks)
     if differing:

@@ -42,8 +42,8 @@ RARE = frozenset({"missed", "retries"})
 REASONS: Mapping[str, str] = {
     "missing_clinic": "The Clinic cell is empty",
     "missing_user_id": "The User ID cell is empty",
-    "too_long": "Clinic, Automation or User ID is over 500 characters",
-    "malformed_record": "The record is not as Airtable's records are",
+    "too_long": "A cell is over 500 characters long",
+    "malformed_record": "Not a record as Airtable has them",
     "database_error": "The database refused the record",
 }
 MENDING: Mapping[str, str] = {

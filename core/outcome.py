@@ -56,8 +56,6 @@ def reasons(ended: Mapping[str, Any]) -> None:
     box = {"failed": st.error, "cancelled": st.info}.get(ended["status"], st.warning)
     for error in ended["errors"]:
         box(words.plain(error["message"]), icon=MARKS[ended["status"]][1])
-    if ended["errors"]:
-        leave_to_operators()
 
 
 def leave_to_operators() -> None:

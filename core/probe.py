@@ -51,7 +51,10 @@ def probe(reader: Reader, source: Source, identity: str, clock: Clock) -> Connec
 
 def _cure(missing: list[Column]) -> dict[str, str]:
     variables = ", ".join(column_variable(column) for column in missing)
-    message = f"The table lacks columns. Set {variables} to a column's name, or to none where there is none."
+    message = (
+        "The table lacks columns that are asked for. Give each the name that it has there, or none where "
+        f"there is none ({variables})."
+    )
     return {"code": UnknownColumnError.code, "message": message}
 
 

@@ -1,4 +1,8 @@
-"""Frames as people read them: columns by name, thousands separated, rates beside their counts. Pure."""
+"""Frames as people read them: columns by name, thousands separated, rates beside their counts. Pure.
+
+What a table is read for (verdict, change, state, result) stands in its first columns: a phone shows no
+others.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
@@ -68,12 +72,12 @@ def clinics(now: pd.DataFrame, before: pd.DataFrame | None, course: pd.DataFrame
         gone = before[~before["id"].isin(now["id"])].assign(**dict.fromkeys(TOTALS, 0))
         now = pd.concat([now, gone], ignore_index=True) if len(gone) else now
     table = counted(now, {"name": "Clinic"})
+    table.insert(2, COURSE, _courses(now["id"], course))
     if before is not None:
         then = dict(zip(before["id"], before["conversations"], strict=True))
         pairs = zip(now["id"], now["conversations"], strict=True)
         changed = [_percent_change(int(count), int(then.get(clinic, 0))) for clinic, count in pairs]
-        table.insert(2, CHANGE, pd.Series(changed, dtype=float))
-    table.insert(2, COURSE, _courses(now["id"], course))
+        table.insert(1, CHANGE, pd.Series(changed, dtype=float))
     return table
 
 
@@ -151,14 +155,14 @@ def expectations(report: Validation, actual: Totals) -> pd.DataFrame:
 def course(frame: pd.DataFrame, measure: str, expected: int | None, told: Told) -> pd.DataFrame:
     """One total as each import left it, newest first."""
     newest = frame.iloc[::-1]
-    shown = {
+    shown: dict[str, Any] = {
         "Import": newest["id"],
-        "Started": [told(moment) for moment in newest["started_at"]],
-        "Result": [RESULTS[status].label for status in newest["status"]],
         COUNT_NAMES[measure]: newest[measure].astype(int),
     }
     if expected is not None:
-        shown |= {"Expected": expected, "Difference": newest[measure].astype(int) - expected}
+        shown |= {"Difference": newest[measure].astype(int) - expected, "Expected": expected}
+    shown["Result"] = [RESULTS[status].label for status in newest["status"]]
+    shown["Started"] = [told(moment) for moment in newest["started_at"]]
     return pd.DataFrame(shown)
 
 
@@ -168,8 +172,8 @@ def runs(imports: Sequence[Mapping[str, Any]], told: Told) -> pd.DataFrame:
         [
             {
                 "Import": row["id"],
-                "Started": told(row["started_at"]),
                 "Result": RESULTS[row["status"]].label,
+                "Started": told(row["started_at"]),
                 "Reads": MODES[row["mode"]],
                 "Started by": starter(row),
                 "Took": words.duration(seconds(row)),
@@ -200,7 +204,7 @@ def missed(slots: pd.DataFrame, told: Told) -> pd.DataFrame:
     """Slots that passed without an import."""
     return pd.DataFrame(
         {
-            "Slot": [told(moment) for moment in slots["slot_at"]],
+            "When": [told(moment) for moment in slots["slot_at"]],
             "What": [JOBS[job] for job in slots["job"]],
             "Why": [RESULTS[state].label for state in slots["state"]],
         }

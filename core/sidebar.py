@@ -15,8 +15,9 @@ from core.visit import View
 
 CHOICES = "_choices"
 ROLES = {Role.OPERATOR: "operator", Role.VIEWER: "viewer, may look only"}
-# In the same tab: Streamlit's own links to addresses open another one, and this page would stay.
-SIGN_OUT_LINK = f'<a href="{SIGN_OUT}" target="_self">Sign out</a>'
+# In the same tab: Streamlit's own links to addresses open another one, and this page would stay. In the
+# theme's own colour: a browser's blue is hard to read on dark.
+SIGN_OUT_LINK = f'<a href="{SIGN_OUT}" target="_self" style="color: inherit">Sign out</a>'
 UNFILTERED = frozenset({"imports", "validation", "quality", "system"})
 
 

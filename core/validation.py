@@ -8,10 +8,17 @@ from core.rates import percent
 # What each inconsistency means and what to do, for people; `{count}` records are concerned.
 MESSAGES: Mapping[str, str] = {
     "unreadable_bookings": "{count} bookings whose text cannot be read as a date; they count as bookings.",
-    "bookings_of_other_years": "{count} filled Booking cells name none of BOOKING_YEARS and do not count.",
-    "bookings_of_a_new_year": "{count} Booking cells name a later year; add it to BOOKING_YEARS.",
+    "bookings_of_other_years": (
+        "{count} filled Booking cells name none of the years that count, and make no booking (BOOKING_YEARS)."
+    ),
+    "bookings_of_a_new_year": (
+        "{count} Booking cells name a later year, which does not count until it is set (BOOKING_YEARS)."
+    ),
     "leads_without_engagement": "{count} leads come from conversations that are not marked as engaged.",
-    "automations_not_seeded": "{count} conversations belong to automations that are not seeded.",
+    "automations_not_seeded": (
+        "{count} conversations belong to automations that were not known from the start; look whether their "
+        "names are right."
+    ),
     "unreadable_dates": (
         "{count} conversations have a Conversation Date that cannot be read; they count on the day on which "
         "Airtable made the record."
@@ -19,7 +26,7 @@ MESSAGES: Mapping[str, str] = {
     "rejected_records": "{count} records are rejected and in no figure; mend them in Airtable.",
     "source_count": (
         "{count} records differ between what the last full import read and what it left in the database; "
-        "run a full import."
+        "another full import puts that right."
     ),
 }
 

@@ -94,9 +94,9 @@ def newest(quiet: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         {
             "Clinic": quiet["name"],
+            "State": quiet["state"],
             "Newest conversation": [words.day(day) for day in quiet["last"]],
             "Days without one": quiet["quiet"].astype(int),
-            "State": quiet["state"],
         }
     )
     grids.draw("Newest conversation of each clinic", shown)

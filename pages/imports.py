@@ -170,9 +170,13 @@ def since(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def made_up_for(run: Mapping[str, Any]) -> None:
-    """Whether an import that did not succeed still matters."""
+    """Whether an import that did not succeed still matters, and then whose it is to mend it."""
     later = since(run)
-    if run["status"] != "succeeded" and later is not None:
+    if run["status"] == "succeeded":
+        return
+    if later is None:
+        outcome.leave_to_operators()
+    else:
         link(
             "imports",
             f"Import {later['id']} has succeeded since",
@@ -255,12 +259,12 @@ panels.chart(
     "Imports by start, and the seconds they took",
     charts.inked(charts.timeline(runs, slots, view.zone), WORDS[visit.theme()]),
     readable.runs(runs, view.told),
-    "A mark for each result; a number tells how many lie together. Slots of the schedule that did not run "
+    "A mark for each result; a number tells how many lie together. Scheduled imports that did not run "
     "stand on the base line.",
 )
 if not slots.empty:
-    with st.expander(f"Slots that did not run ({words.number(len(slots))})"):
-        grids.draw("Slots that did not run", readable.missed(slots, view.told))
+    with st.expander(f"Scheduled imports that did not run ({words.number(len(slots))})"):
+        grids.draw("Scheduled imports that did not run", readable.missed(slots, view.told))
 
 st.header("All imports", anchor=False)
 left, middle, right = st.columns(3)

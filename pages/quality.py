@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import actions, grids, lookup, masking, panels, readable, samples, visit, words
+from core import actions, grids, lookup, masking, outcome, panels, readable, samples, visit, words
 from core.emptiness import unfilled
 from core.links import RECORD, link
 from core.names import CONTACT_NAMES, DATE_STATUSES, MENDING, REASONS
@@ -100,8 +100,8 @@ def unknown(wanted: str) -> None:
     shown = f" and its view {settings.airtable_view}" if settings.airtable_view else ""
     st.warning(
         f"No import has read {words.plain(wanted)}. The data are as of {as_of}, and come from "
-        f"{words.plain(where + shown)} alone. If it is newer, import the changes; if it is in another table "
-        "or view, it is not counted. Capital and small letters are different ones.",
+        f"{words.plain(where + shown)} alone. If it is newer, {outcome.ask_for('import the changes')}; if it "
+        "is in another table or view, it is not counted. Capital and small letters are different ones.",
         icon=":material/search_off:",
     )
 
@@ -213,11 +213,11 @@ def of_reason(reason: str, *, resolved: bool) -> None:
     frame = pd.DataFrame(
         {
             "external_id": [row["external_id"] for row in rows],
-            "cells": [shown_cells(row) for row in rows],
+            "address": [address_of(row["external_id"]) for row in rows],
             "rejected_at": [row["rejected_at"] for row in rows],
             "resolved_at": [row["resolved_at"] for row in rows],
             "import_id": [row["import_id"] for row in rows],
-            "address": [address_of(row["external_id"]) for row in rows],
+            "cells": [shown_cells(row) for row in rows],
         }
     )
     useless = {"cells"} if resolved else {"resolved_at"}

@@ -18,7 +18,7 @@ def health(standing: Standing) -> None:
 
 def connection() -> None:
     """Ask Airtable for one page, and check each column."""
-    st.header("Connection to Airtable", anchor=False)
+    st.header(f"Connection to {view.source}", anchor=False)
     # As plain text: in Markdown its address would become a link.
     st.text(f"Source: {view.settings.source}")
     report = actions.connection_test()
@@ -26,7 +26,8 @@ def connection() -> None:
         return
     if report.ok:
         latency = words.duration((report.latency_ms or 0) / 1000)
-        st.success(f"Airtable answered in {latency}; every column is there.", icon=":material/check_circle:")
+        who = f"{view.source[0].upper()}{view.source[1:]}"
+        st.success(f"{who} answered in {latency}; every column is there.", icon=":material/check_circle:")
     else:
         st.error(words.plain(report.message or ""), icon=":material/error:")
     if report.fields or report.missing_fields:

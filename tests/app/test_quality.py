@@ -268,3 +268,15 @@ def test_the_rule_tester_shows_what_becomes_of_each_cell(make_site: Callable[...
     assert becomes["Booked for"] == "20 Mar 2026, 09:00 EDT"
     assert becomes["Conversation Date"] == "The cell is empty: the record's own creation counts"
     assert "BOOKING" not in json.dumps(becomes)
+
+
+def test_a_long_text_has_the_room_it_needs(site: Site) -> None:
+    """No cell ends in the middle of a word: its table scrolls instead."""
+    site.standin.table.create({"User ID": "lost", "Booking": "soon " * 20, "Name": "Ann"}, at=START)
+    site.import_all()
+    table = site.visit("quality").dataframe[0]
+    longest = max(len(cells) for cells in table.value["Cells (contact data hidden)"])
+    widths = {name: column.get("width") for name, column in json.loads(table.proto.columns).items()}
+    assert longest > 80
+    assert widths["Cells (contact data hidden)"] >= 6 * longest
+    assert widths.get("Airtable record") is None

@@ -109,11 +109,20 @@ def test_the_connection_test_checks_each_column(site: Site) -> None:
     assert "AIRTABLE_FIELD_USER_ID" in list(table["Variable"])
 
 
+def test_the_demo_answers_by_its_own_name(make_site: Callable[..., Site]) -> None:
+    """Nobody is told that Airtable answered, where nothing of it was asked."""
+    names = ("AIRTABLE_API_KEY", "AIRTABLE_BASE_ID", "AIRTABLE_ENDPOINT_URL")
+    text = said(press(make_site(**dict.fromkeys(names, "")).visit("system"), "Test the connection"))
+    assert "Connection to the demo" in text
+    assert "The demo answered in " in text
+    assert "Airtable answered" not in text
+
+
 def test_a_missing_column_is_named_with_its_variable(make_site: Callable[..., Site]) -> None:
     """What to set to what; a column that is switched off is not missed."""
     site = make_site(AIRTABLE_FIELD_PHONE="Telephone", AIRTABLE_FIELD_EMAIL="none")
     app = press(site.visit("system"), "Test the connection")
-    assert "Set AIRTABLE_FIELD_PHONE to a column's name" in app.error[0].value.replace("\\", "")
+    assert "(AIRTABLE_FIELD_PHONE)" in app.error[0].value.replace("\\", "")
     states = app.table[1].value.set_index("Column")["State"]
     assert states["Phone"] == ":red-badge[:material/error: Missing]"
     assert states["Email"] == "Not asked for"
@@ -124,7 +133,7 @@ def test_a_refused_token_is_told_in_words(site: Site) -> None:
     """The variable, and no table of columns that nobody knows of."""
     site.standin.fail(unauthorized(), on=lambda _: True, times=None)
     app = press(site.visit("system"), "Test the connection")
-    assert "Check AIRTABLE_API_KEY" in app.error[0].value.replace("\\", "")
+    assert "(AIRTABLE_API_KEY)" in app.error[0].value.replace("\\", "")
     assert len(app.table) == 1
 
 

@@ -199,7 +199,7 @@ def test_a_failed_night_is_understood_and_run_again_in_two_clicks(
         standin.heal()
     expect(page.get_by_text("Last import failed")).to_be_visible()
     page.get_by_role("link", name="See why").click()
-    expect(page.get_by_role("alert").get_by_text("Check AIRTABLE_API_KEY")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text("AIRTABLE_API_KEY")).to_be_visible()
     with standin.held():
         page.get_by_role("button", name="Run it again").click()
         expect(page.get_by_role("heading", name="is running")).to_be_visible()
@@ -262,6 +262,11 @@ def test_nothing_scrolls_sideways_on_a_narrow_screen(open_page: Open, path: str)
         " return [main.scrollWidth - main.clientWidth, document.documentElement.scrollWidth]; }"
     )
     assert widths == [0, NARROW["width"]]
+    cut = page.get_by_test_id("stPageLink-NavLink").evaluate_all(
+        "links => links.filter(link => [link, ...link.querySelectorAll('*')].some(part =>"
+        " part.clientWidth && part.scrollWidth > part.clientWidth + 1)).map(link => link.innerText)"
+    )
+    assert cut == []
 
 
 def test_a_database_that_is_down_is_said_and_the_page_comes_back(

@@ -121,7 +121,7 @@ def test_one_message_a_failure_over_five_runs_and_a_restart(
         if ended.import_id % 2 == 0:
             alerts = started(product, receiver)  # the server was restarted
     assert receiver.got == [
-        "Import 1 failed. Airtable refuses the token. Check AIRTABLE_API_KEY.",
+        "Import 1 failed. Airtable refuses the token. Check it, or make a new one (AIRTABLE_API_KEY).",
         WELL[Cause.IMPORT],
     ]
     standin.fail(faults.billing_limit(), on=is_page)

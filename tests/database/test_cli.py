@@ -397,7 +397,7 @@ def test_a_signal_ends_an_import(real: House, standin: StandIn, number: int, sta
         running.send_signal(number)
         ended = real.end(running)
     assert ended.code == 1
-    assert ended.err.startswith("Reading all records from Airtable.")
+    assert ended.err.startswith("Reading all records.")
     (row,) = runs(real.set["DATABASE_URL"])
     assert (row["status"], row["created"], row["watermark"]) == (status, 100, None)
 
@@ -414,7 +414,7 @@ def test_a_terminal_sees_one_line_that_is_drawn_again(real: House, standin: Stan
             while b" records" not in drawn:
                 drawn += terminal.read(1000)
         assert real.end(running).code == 0
-    assert re.search(rb"\r\x1b\[K\[#+\.+\]  \d\d% Reading all records from Airtable\. 1?00 records", drawn)
+    assert re.search(rb"\r\x1b\[K\[#+\.+\]  \d\d% Reading all records\. 1?00 records", drawn)
 
 
 @pytest.mark.parametrize("words", [("test-rules",), ("test-rules", "--json")])
