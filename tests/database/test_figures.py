@@ -294,6 +294,7 @@ def test_totals_are_reckoned_up_to_a_day(service: Service, truth: pd.DataFrame) 
     until = truth[truth["day"] <= day]
     assert (before.conversations, before.engaged, before.leads, before.bookings) == counts(until)
     assert (of_all.conversations, of_all.engaged, of_all.leads, of_all.bookings) == counts(truth)
+    assert service.ask(lambda one: queries.totals(one, day)) == before
     assert odd == odd_of_all
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, TextClause
 
-from core import direct, importer, store
+from core import direct, importer, queries, store
 from core.control import Control
 from core.database import IMPORT_LOCK, OWNER
 from core.errors import ImportRunningError, SourceMismatchError, StoppingError
@@ -223,7 +223,7 @@ def test_mass_deletion_is_refused_until_a_person_allows_it(product: Importing, s
     ended = product.full()
     row = product.row(ended.import_id)
     assert ended.status is Status.PARTIAL
-    assert ended.errors[0]["code"] == "mass_deletion_refused"
+    assert [error["code"] for error in ended.errors] == ["mass_deletion_refused"]
     assert counters(row) == {"processed": 199, "updated": 1, "unchanged": 198}
     assert len(row["refused_deletions"]) == 51
     assert row["watermark"] is None
@@ -270,8 +270,20 @@ def test_a_rejected_record_that_vanishes_is_closed(product: Importing, standin: 
     assert differences(standin.table, product.url) == []
 
 
-def test_the_database_refuses_one_record(product: Importing, standin: StandIn) -> None:
-    """A record that PostgreSQL refuses (classes 22, 23, 54) is found and rejected alone, then read again."""
+@pytest.mark.parametrize(
+    ("mode", "counted"),
+    [
+        (Mode.INCREMENTAL, {"processed": 1, "created": 1}),
+        (Mode.FULL, {"processed": 250, "created": 1, "unchanged": 249}),
+    ],
+)
+def test_the_database_refuses_one_record(
+    product: Importing, standin: StandIn, mode: Mode, counted: dict[str, int]
+) -> None:
+    """A record that PostgreSQL refuses (classes 22, 23, 54) is found and rejected alone, then read again.
+
+    An incremental import does so by id, so a full one does not count the record as missed.
+    """
     bad = standin.table.records()[42]
     product.execute(f"""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -288,8 +300,8 @@ def test_the_database_refuses_one_record(product: Importing, standin: StandIn) -
     open_rows = product.rows("SELECT external_id, reason, cells FROM rejected_records")
     assert open_rows == [{"external_id": bad.id, "reason": "database_error", "cells": dict(bad.cells)}]
     product.execute("DROP TRIGGER refuse ON conversations")
-    again = product.incremental()
-    assert counters(product.row(again.import_id)) == {"processed": 1, "created": 1}
+    again = product.run(mode)
+    assert counters(product.row(again.import_id)) == counted
     assert differences(standin.table, product.url) == []
 
 
@@ -391,8 +403,12 @@ def test_a_source_that_never_answered_binds_nothing(product: Importing) -> None:
 
 
 def test_changed_rules_make_the_next_import_a_full_one(product: Importing, standin: StandIn) -> None:
-    """Where BOOKING_YEARS differ, the next import reads everything and its row says why."""
-    standin.table.update(standin.table.records()[0].id, {"Booking": "January 8, 2026 9:00 AM"}, at=START)
+    """Where BOOKING_YEARS differ, the next import reads everything and its row says why.
+
+    What the rules changed no incremental import could have seen: it does not count as missed.
+    """
+    long_ago = START - timedelta(hours=1)
+    standin.table.update(standin.table.records()[0].id, {"Booking": "January 8, 2026 9:00 AM"}, at=long_ago)
     product.full()
     years = ("2025", "2026")
     product.plant = replace(product.plant, ruleset=Ruleset(COLUMNS, years, ZONE))
@@ -401,7 +417,7 @@ def test_changed_rules_make_the_next_import_a_full_one(product: Importing, stand
     assert row["mode"] == "full"
     assert "by hand" in row["notes"]
     assert "BOOKING_YEARS" in row["notes"]
-    assert counters(row)["updated"] == 1
+    assert counters(row) == {"processed": 250, "updated": 1, "unchanged": 249}
     assert differences(standin.table, product.url, years) == []
 
 
@@ -457,6 +473,15 @@ def test_interrupted_while_waiting(
     assert product.row(ended.import_id)["processed"] == 0
 
 
+def test_an_incremental_import_says_nothing_of_the_sources_count(product: Importing) -> None:
+    """It reads only what changed: how many records the source holds the last full one knows."""
+    product.full()
+    product.incremental()
+    with product.plant.engine.connect() as connection:
+        _, odd = queries.reckoning(connection, ("2025",), ())
+    assert odd["source_count"] == 0
+
+
 def test_a_failed_run_does_not_move_the_watermark(product: Importing, standin: StandIn) -> None:
     """Only a run that succeeded moves the watermark: what a failed one missed is read by the next."""
     product.full()
@@ -470,6 +495,7 @@ def test_a_failed_run_does_not_move_the_watermark(product: Importing, standin: S
 
 def test_the_watermark_is_the_sources_time_less_five_minutes(product: Importing, standin: StandIn) -> None:
     """The watermark is the run's start by the source's clock, less five minutes for edits in flight."""
+    standin.after_page(2, lambda _: standin.advance(60))
     ended = product.full()
     row = product.row(ended.import_id)
     assert row["source_started_at"] == START

@@ -225,6 +225,13 @@ def test_slots_that_pass_while_paused_are_not_missed(office: Office) -> None:
     assert [order.trigger for order in office.orders] == [Trigger.SCHEDULER]
 
 
+def test_a_pause_does_not_reach_back(office: Office) -> None:
+    """A slot that came due before is run, though the alarm clock rings only after the schedule was paused."""
+    pause(office, EVENING + SECOND)
+    Process(office).at(EVENING + 2 * SECOND)
+    assert (len(office.orders), states(office)) == (1, [(EVENING, "taken")])
+
+
 def test_who_paused_stays_on_record(office: Office) -> None:
     """Pausing what is paused changes nothing; resuming takes over."""
     assert pause(office, NOON, by="Ann")

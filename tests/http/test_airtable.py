@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from core.airtable import Patience, Reader, ReadingState
+from core.airtable import LEAST_RATE_WAIT_SECONDS, Patience, Reader, ReadingState
 from core.demo.protocol import Response
 from core.errors import (
     AccessDeniedError,
@@ -227,6 +228,51 @@ def test_each_request_waits_for_its_turn() -> None:
         reader = Reader(source_of(standin), paced(now), clock_at(now), state)
         assert sum(len(page.records) for page in reader.pages(everything(source_of(standin)))) == 500
     assert sent == pytest.approx([number * GAP for number in range(5)])
+
+
+def timeless(standin: StandIn, patience: Patience) -> list[float]:
+    """Read everything while all waits pass by themselves; the clock afterwards."""
+    now = [0.0]
+    state = ReadingState(clock_at(now), patience)
+    state.stop = Waiting(now=now)
+    reader = Reader(source_of(standin), paced(now), clock_at(now), state)
+    with suppress(RetryableSourceError):
+        list(reader.pages(everything(source_of(standin))))
+    return now
+
+
+def test_waiting_for_rate_limits_takes_none_of_a_requests_time(standin: StandIn) -> None:
+    """An outage right after a long silence has its tries all the same."""
+    standin.fail(faults.rate_limit(), on=1)
+    standin.fail(faults.unavailable(), on=2)
+    timeless(standin, replace(IMPATIENT, request_seconds=20.0, rate_wait_seconds=60.0))
+    assert [seen.status for seen in standin.seen] == [429, 503, 200, 200, 200]
+
+
+def test_a_request_is_given_up_when_its_time_is_over(standin: StandIn) -> None:
+    """However many tries were left."""
+    standin.fail(faults.unavailable(), on=is_page, times=None)
+    timeless(standin, replace(IMPATIENT, tries=1000, request_seconds=2.0))
+    assert len(standin.seen) == pytest.approx(2.0 / GAP, abs=2)
+
+
+def test_a_rate_limit_that_asks_for_no_wait_uses_up_the_budget_too() -> None:
+    """Or readers that meet the others' silence would ask for ever."""
+    state = ReadingState(CLOCK, replace(IMPATIENT, rate_wait_seconds=2.5 * LEAST_RATE_WAIT_SECONDS))
+    for _ in range(2):
+        state.wait_for_rate(0.0)
+    with pytest.raises(RateLimitError):
+        state.wait_for_rate(0.0)
+
+
+def test_a_source_on_this_machine_is_behind_no_proxy(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo is read where a company's proxy is set, and no look for one is paid at each request."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert read(standin)[0] == ids(standin)
 
 
 def test_stopping_ends_a_wait(standin: StandIn) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import FrameType
@@ -112,10 +113,82 @@ def test_who_takes_the_next_page_leaves_room_for_the_one_before(ahead: Ahead) ->
     assert taken == list(range(1, PAGES + 1))
 
 
-def test_who_leaves_early_leaves_nothing_behind(ahead: Ahead) -> None:
+def test_who_leaves_early_leaves_nothing_behind() -> None:
     """The readers end, and Python's threads take turns as before."""
-    turns = sys.getswitchinterval()
-    with ahead.reading:
-        assert ahead.reading.take(1.0) is not None
-    assert sys.getswitchinterval() == turns
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(2 * usual)
+    reading = Ahead(ReadingState(CLOCK, PATIENCE)).reading
+    with reading:
+        assert reading.take(1.0) is not None
+    left = sys.getswitchinterval()
+    sys.setswitchinterval(usual)
+    assert left == pytest.approx(2 * usual)
     until(lambda: all(thread.name != "reader" for thread in threading.enumerate()), "the reader ends")
+
+
+SLOW, SLOWER, QUICK = 0.3, 0.5, 0.1
+"""Seconds for an answer: at five requests a second two readers keep the pace, three, or one."""
+
+
+class Measured:
+    """What readers read of a source that answers so slowly, by the listing's formula."""
+
+    def __init__(self, latency: float, pages: int) -> None:
+        """Every listing has so many pages."""
+        self.state = ReadingState(CLOCK, PATIENCE)
+        self.readers = 0
+        self.read: Counter[str | None] = Counter()
+        self._latency, self._pages = latency, pages
+
+    def open(self) -> Reader:
+        """One more reader."""
+        self.readers += 1
+        return cast("Reader", self)
+
+    def pages(self, listing: Listing) -> Iterator[Page]:
+        """As `Reader.pages`."""
+        for number in range(1, self._pages + 1):
+            self.state.latency = self._latency
+            self.read[listing.formula] += 1
+            yield Page([number], datetime.now(UTC), more=number < self._pages)
+
+    def all_of(self, *listings: Listing) -> None:
+        """Read these to their end."""
+        with Reading(listings, self.state, 5.0, self.open, lambda page: page) as reading:
+            until(lambda: reading.take(0.2) is None and reading.finished, "the last page", seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("listing", "latency", "pages", "cut_after", "readers"),
+    [
+        (Listing(()), QUICK, 9, 9, 1),
+        (Listing(()), SLOW, 9, 2, 2),
+        (Listing(()), SLOWER, 9, 1, 3),
+        (Listing((), brief=True), SLOWER, 9, 5, 3),
+        (Listing((), brief=True), SLOWER, 5, 5, 1),
+        (Listing((), shard=True), SLOWER, 9, 9, 1),
+        (Listing(()), SLOWER, 1, 1, 1),
+    ],
+)
+def test_a_listing_is_cut_as_soon_as_that_is_worth_it(
+    listing: Listing, latency: float, pages: int, cut_after: int, readers: int
+) -> None:
+    """After the second answer, the first where that is slow enough, a brief one after five; its end never.
+
+    What was read before is read once more, so cutting late or twice costs requests.
+    """
+    measured = Measured(latency, pages)
+    measured.all_of(listing)
+    shards = {} if readers == 1 else {formula: pages for formula in measured.read if formula is not None}
+    assert measured.read == {None: cut_after} | shards
+    assert len(measured.read) == (1 if readers == 1 else 1 + readers)
+    assert measured.readers == readers
+
+
+def test_several_listings_have_several_readers_at_once() -> None:
+    """Once it is known how slow answers are; never more readers than listings."""
+    measured = Measured(SLOWER, 1)
+    measured.all_of(Listing((), "A"))
+    assert measured.readers == 1
+    measured.all_of(Listing((), "B"), Listing((), "C"))
+    assert measured.readers == 3
