@@ -367,7 +367,8 @@ def _lines(value: object, path: str = "") -> Iterator[str]:
         for number, part in enumerate(value, 1):
             yield from _lines(part, f"{path}[{number}]")
     else:
-        yield f"{path}: {'–' if value in (None, []) else value}"
+        told = ", ".join(map(str, value)) if isinstance(value, list) else value
+        yield f"{path}: {'–' if told in (None, '') else told}"
 
 
 def _user() -> str:

@@ -216,6 +216,8 @@ class HealthReport(Report):
     scheduler: SchedulerHealth
     data: DataHealth
     version: str
+    reasons: list[str]
+    """Why it is not `ok`, a sentence each."""
 
 
 def status(connection: Connection, settings: Settings, now: datetime) -> StatusReport:
@@ -320,12 +322,11 @@ def health(
     last = queries.last_ended(connection)
     beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
     alive = beat["seen_at"] is not None
-    failed = last is not None and last["status"] in {"failed", "partial"}
     # By this machine's clock: whether it does its work does not hang on Airtable's.
-    late = missed(connection, settings, queries.last_reading(connection), now) > 0
-    troubled = bool(beat["paused"]) or failed or late
+    late = missed(connection, settings, queries.last_reading(connection), now)
+    reasons = _reasons(last, late, paused=bool(beat["paused"]))
     return HealthReport(
-        status="degraded" if troubled else "ok",
+        status="degraded" if reasons else "ok",
         database=DatabaseHealth(status="ok"),
         scheduler=SchedulerHealth(
             status="paused" if beat["paused"] else "running" if alive else "stopped",
@@ -333,7 +334,19 @@ def health(
         ),
         data=DataHealth(conversations=conversations),
         version=version,
+        reasons=reasons,
     )
+
+
+def _reasons(last: RowMapping | None, late: int, *, paused: bool) -> list[str]:
+    """What a person should look at: the last import's end, missing imports, a schedule that rests."""
+    reasons = ["The schedule is paused."] if paused else []
+    if last is not None and last["status"] in {"failed", "partial"}:
+        ended = "failed" if last["status"] == "failed" else "is partial"
+        reasons.append(f"Import {last['id']} {ended}.")
+    if late:
+        reasons.append(f"{late} scheduled import{'s' if late > 1 else ''} brought no data.")
+    return reasons
 
 
 def missed(connection: Connection, settings: Settings, since: datetime | None, now: datetime) -> int:
@@ -353,6 +366,7 @@ def down(version: str) -> HealthReport:
         scheduler=SchedulerHealth(status="unknown", next_run=None),
         data=DataHealth(conversations=None),
         version=version,
+        reasons=["PostgreSQL does not answer."],
     )
 
 

@@ -217,7 +217,7 @@ KEYS = {
         "validation.inconsistencies.0": {"code", "count", "message"},
     },
     "health": {
-        "": {"status", "database", "scheduler", "data", "version"},
+        "": {"status", "database", "scheduler", "data", "version", "reasons"},
         "database": {"status"},
         "scheduler": {"status", "nextRun"},
         "data": {"conversations"},
@@ -270,6 +270,15 @@ def test_reports_for_people(real: House) -> None:
     assert "0 created, 0 updated, 250 unchanged" in only
     # The totals are not those that are expected of the real base, which is an answer and not a failure.
     assert (stats.code, history.code) == (0, 0)
+
+
+def test_health_says_what_is_wrong(real: House, standin: StandIn) -> None:
+    """Without `--json` too, a person reads why it is not well."""
+    standin.fail(forbidden(), on=1)
+    real.run("import", "--full")
+    health = real.run("health")
+    assert health.code == 1
+    assert {"status: degraded", "reasons: Import 1 failed."} <= set(health.out.splitlines())
 
 
 def test_sample_records_show_the_rules(house: House) -> None:

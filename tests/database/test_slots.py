@@ -280,23 +280,24 @@ def test_old_heartbeats_go_and_the_newest_stays(office: Office) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        (False, False, None, "ok"),
-        (False, False, ("succeeded", NOON), "ok"),
-        (False, False, ("failed", NOON), "degraded"),
-        (False, False, ("partial", NOON), "degraded"),
-        (False, False, ("cancelled", NOON), "ok"),
-        (False, True, None, "degraded"),
-        (False, True, ("succeeded", EVENING - SECOND), "degraded"),
-        (False, True, ("succeeded", EVENING + SECOND), "ok"),
-        (False, False, ("succeeded", NOON - 9 * HOUR), "degraded"),
-        (True, False, ("succeeded", NOON), "degraded"),
+        (False, False, None, ""),
+        (False, False, ("succeeded", NOON), ""),
+        (False, False, ("failed", NOON), "Import 1 failed."),
+        (False, False, ("partial", NOON), "Import 1 is partial."),
+        (False, False, ("cancelled", NOON), ""),
+        (False, True, None, "1 scheduled import brought no data."),
+        (False, True, ("succeeded", EVENING - SECOND), "1 scheduled import brought no data."),
+        (False, True, ("succeeded", EVENING + SECOND), ""),
+        (False, False, ("succeeded", NOON - 9 * HOUR), "1 scheduled import brought no data."),
+        (True, False, ("succeeded", NOON), "The schedule is paused."),
+        (True, False, ("failed", NOON), "The schedule is paused. Import 1 failed."),
     ],
 )
 def test_health_is_degraded_where_a_person_should_look(
     office: Office, settings: Settings, case: tuple[bool, bool, tuple[str, datetime] | None, str]
 ) -> None:
-    """The last import failed or was partial, a slot brought no data since, the schedule paused."""
-    paused, missed, last, expected = case
+    """A failed or partial import, a slot that brought no data since, a paused schedule; it says which."""
+    paused, missed, last, why = case
     if last:
         office.import_row("manual", *last)
     if missed:
@@ -305,5 +306,6 @@ def test_health_is_degraded_where_a_person_should_look(
     if paused:
         pause(office, NOON)
     report = office.ask(lambda connection: reports.health(connection, settings, EVENING, "1", 0))
-    assert report.status == expected
+    assert " ".join(report.reasons) == why
+    assert (report.status == "degraded") == bool(why)
     assert (report.scheduler.status == "paused") == paused
