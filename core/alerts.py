@@ -18,7 +18,7 @@ from core.clock import Clock
 from core.database import ALERT_LOCK, OWNER
 from core.log import Log
 from core.queries import STILL_STANDS
-from core.runs import Status
+from core.runs import Mode, Status
 from core.validation import Metric
 
 TITLE = "JointChiro Data Dashboard"
@@ -54,6 +54,7 @@ class LastRun:
     """The newest run that ended with a verdict: a cancelled or interrupted one says nothing of the data."""
 
     import_id: int
+    mode: str
     status: str
     errors: Sequence[Mapping[str, str]]
 
@@ -68,7 +69,7 @@ class Due:
 
 
 READ_LAST_RUN = text(f"""
-    SELECT id, status, errors FROM import_logs
+    SELECT id, mode, status, errors FROM import_logs
     WHERE status IN ('succeeded', 'partial', 'failed') AND {STILL_STANDS} ORDER BY id DESC LIMIT 1
 """)  # noqa: S608 (a constant of core.queries)
 
@@ -89,7 +90,7 @@ FORGET_RECEIVERS = text("DELETE FROM alerts WHERE receiver <> ALL(CAST(:receiver
 def last_run(connection: Connection) -> LastRun | None:
     """The newest run that succeeded, was partial or failed."""
     row = connection.execute(READ_LAST_RUN).first()
-    return LastRun(row.id, row.status, row.errors) if row else None
+    return LastRun(row.id, row.mode, row.status, row.errors) if row else None
 
 
 def causes(
@@ -114,7 +115,9 @@ def causes(
 def _of_run(run: LastRun) -> dict[Cause, str | None]:
     """What the last verdict says: a refused deletion is told as that alone."""
     if run.status == Status.SUCCEEDED:
-        return {Cause.IMPORT: None, Cause.MASS_DELETION: None}
+        # An incremental import sees no deletion, so it cannot say that none is refused any more.
+        deletions: Causes = {Cause.MASS_DELETION: None} if run.mode == Mode.FULL else {}
+        return {Cause.IMPORT: None, **deletions}
     said = " ".join(entry["message"] for entry in run.errors)
     if MASS_DELETION_REFUSED in {entry["code"] for entry in run.errors}:
         return {Cause.MASS_DELETION: f"Import {run.import_id} deleted nothing. {said}"}

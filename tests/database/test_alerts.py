@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeVar
 
@@ -134,13 +135,14 @@ def test_one_message_a_failure_over_five_runs_and_a_restart(
 def test_a_refused_mass_deletion_is_told_until_it_is_allowed(
     product: Importing, standin: StandIn, receiver: Receiver
 ) -> None:
-    """A refused mass deletion is one message of its own, and well once a person has allowed it."""
+    """One message of its own, and well once a person has allowed it; no import of changes ends it."""
     alerts = started(product, receiver)
     product.full()
     for record in standin.table.records()[:30]:
         standin.table.delete(record.id)
-    for allow in (False, False, True):
-        product.full(allow_mass_delete=allow)
+    allowed = partial(product.full, allow_mass_delete=True)
+    for run in (product.full, product.full, product.incremental, allowed):
+        run()
         alerts.check(known(product))
     assert receiver.got[0].startswith("Import 2 deleted nothing. Airtable no longer shows 30 of 60 records")
     assert receiver.got[1:] == [WELL[Cause.MASS_DELETION]]
@@ -245,13 +247,14 @@ REFUSED = {"code": "mass_deletion_refused", "message": "Too many."}
             {Cause.SLOTS: "2 scheduled imports brought no data. Check that the server and its schedule run."},
         ),
         (
-            LastRun(7, "succeeded", []),
+            LastRun(7, "full", "succeeded", []),
             [GOOD],
             0,
             {Cause.IMPORT: None, Cause.MASS_DELETION: None, Cause.VALIDATION: None, Cause.SLOTS: None},
         ),
+        (LastRun(7, "incremental", "succeeded", []), None, 0, {Cause.IMPORT: None, Cause.SLOTS: None}),
         (
-            LastRun(7, "partial", [{"code": "count_mismatch", "message": "Off."}]),
+            LastRun(7, "full", "partial", [{"code": "count_mismatch", "message": "Off."}]),
             [GOOD, OFF],
             0,
             {
@@ -261,7 +264,7 @@ REFUSED = {"code": "mass_deletion_refused", "message": "Too many."}
             },
         ),
         (
-            LastRun(7, "partial", [REFUSED]),
+            LastRun(7, "full", "partial", [REFUSED]),
             None,
             0,
             {Cause.MASS_DELETION: "Import 7 deleted nothing. Too many.", Cause.SLOTS: None},
