@@ -7,11 +7,13 @@ and in thousandths of a second, and it starts weeks on Sundays.
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
+from core import periods
 from core.periods import Unit
 
 # As many buckets can have dates of their own to choose from; of more, plotly chooses.
 OWN_TICKS = 60
 MOST_TICKS = 6
+MOST_SMALL_TICKS = 4
 LEAST_SPAN = timedelta(days=1)
 LEAST_TOP = 10.0  # percent
 FEW = 5
@@ -48,11 +50,15 @@ def _ticks(shown: Sequence[date], unit: Unit) -> dict[str, object]:
 
 
 def same(starts: Sequence[date], unit: Unit) -> dict[str, object]:
-    """The same stretch for several small figures, with few ticks."""
+    """The same stretch for several small figures, with few ticks, at buckets' own starts."""
     if len(starts) < 2:  # noqa: PLR2004 (a single one has no stretch)
         return buckets(starts, unit)
-    axis: dict[str, object] = {"tickformatstops": list(MONTHS if unit is Unit.MONTH else FORMATS)}
-    return axis | {"range": [starts[0], starts[-1]], "nticks": 4}
+    every = periods.buckets(starts[0], starts[-1], unit)
+    if every is None:
+        axis: dict[str, object] = {"tickformatstops": list(FORMATS), "nticks": MOST_SMALL_TICKS}
+    else:
+        axis = _ticks(every[:: -(-len(every) // MOST_SMALL_TICKS)], unit)
+    return axis | {"range": [starts[0], starts[-1]]}
 
 
 def moments(shown: Sequence[datetime]) -> dict[str, object]:

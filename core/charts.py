@@ -4,7 +4,7 @@ Every mark tells in its hover what it is, its count and its rate. Fonts, grid an
 theme; data are drawn in the palette's colours, dashes and marks.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from html import escape
 from typing import Any, cast
@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 
 from core import axes, tabular
 from core.gathered import Group, Mark, gathered
-from core.palette import GUIDE, INTENSITY, MEASURES, RATES, RESULTS, Ink
+from core.palette import GUIDE, INTENSITY, MEASURES, ON_COLOUR, RATES, RESULTS, Ink
 from core.periods import Unit
 from core.queries import Totals
 from core.rates import rate
@@ -38,6 +38,7 @@ HOVER_TITLES: Mapping[Unit, str] = {
     Unit.MONTH: "%{x|%B %Y}",
 }
 OPEN_NOTE = "not over yet"
+UNKNOWN_NOTE = "bookings of that year are not counted"
 
 # No tool bar over the data, and a finger that scrolls the page does not zoom the chart.
 CONFIG: Mapping[str, object] = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -50,6 +51,30 @@ def inked(drawn: go.Figure | dict[int, go.Figure], colour: str) -> go.Figure | d
         figure.update_xaxes(tickfont={"color": colour})
         figure.update_yaxes(tickfont={"color": colour})
     return drawn
+
+
+class _Finished(go.Figure):  # type: ignore[misc]  # plotly has no types
+    """A figure that nobody changes any more: plotly would copy all of it at each showing."""
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__(figure)
+        self._copied = super().to_dict()
+
+    def to_dict(self) -> Any:  # noqa: ANN401 (plotly's)
+        return self._copied
+
+
+def finished(
+    colour: str,
+    draw: Callable[..., go.Figure | dict[int, go.Figure]],
+    *given: object,
+    **named: object,
+) -> go.Figure | dict[int, go.Figure]:
+    """What a function of this module draws, with its words in this colour; nobody changes it any more."""
+    drawn = inked(draw(*given, **named), colour)
+    if isinstance(drawn, dict):
+        return {name: _Finished(figure) for name, figure in drawn.items()}
+    return _Finished(drawn)
 
 
 def conversations(frame: pd.DataFrame, unit: Unit, unfinished: Collection[date]) -> go.Figure:
@@ -98,21 +123,14 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
         .sort_values("rate", kind="stable")
     )
     # Beside a bar its number would stand in the way of the dashed line.
-    names = [
-        f"{_short(row.name)}  {rate_words(getattr(row, measure), row.conversations)}"
-        for row in tabular.rows(rows)
-    ]
+    names = [f"{_short(row.name)}  {_rate(row, measure)}" for row in tabular.rows(rows)]
     bars = go.Bar(
         x=rows["rate"],
         y=list(range(len(rows))),
         orientation="h",
         marker={"color": MEASURES[measure].colour, "line": _EDGE | {"color": MEASURES[measure].colour}},
         customdata=[
-            [
-                f"{escape(row.name)}<br>{_rate_sentence(getattr(row, measure), row.conversations, measure)}",
-                row.id,
-            ]
-            for row in tabular.rows(rows)
+            [f"{escape(row.name)}<br>{_rate_sentence(row, measure)}", row.id] for row in tabular.rows(rows)
         ],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
@@ -126,8 +144,9 @@ def rates_by_name(frame: pd.DataFrame, measure: str, total: Totals) -> go.Figure
     return figure
 
 
-def funnel(total: Totals) -> go.Figure:
-    """How many of all conversations were engaged, became leads and booked."""
+def funnel(total: Totals, *, known: bool) -> go.Figure:
+    """How many of all conversations were engaged, became leads and booked, and whether that rate is known."""
+    shares = {name: known or name != "bookings" for name in MEASURES}
     counts = {name: getattr(total, name) for name in ("conversations", "engaged", "leads", "bookings")}
     steps = list(reversed(counts.items()))
     bars = go.Bar(
@@ -138,14 +157,17 @@ def funnel(total: Totals) -> go.Figure:
             "color": [MEASURES[name].colour for name, _ in steps],
             "line": _EDGE | {"color": [MEASURES[name].colour for name, _ in steps]},
         },
-        text=[f"{number(count)} · {rate_words(count, total.conversations)}" for _, count in steps],
+        text=[
+            f"{number(count)} · {rate_words(count, total.conversations) if shares[name] else NOTHING}"
+            for name, count in steps
+        ],
         textposition=["inside" if 2 * count > total.conversations else "outside" for _, count in steps],
         constraintext="none",
         textfont={"size": 11},
+        insidetextfont={"color": ON_COLOUR},
         cliponaxis=False,
         customdata=[
-            f"{MEASURES[name].label}<br>{rate_words(count, total.conversations)} of conversations, "
-            f"{share(count, total.conversations)}"
+            f"{MEASURES[name].label}<br>{_of_all(count, total.conversations, known=shares[name])}"
             for name, count in steps
         ],
         hovertemplate="%{customdata}<extra></extra>",
@@ -179,7 +201,8 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
         xgap=1,
         ygap=1,
     )
-    figure = _figure([field])
+    figure = _figure([field, _dashes(values)])
+    figure.update_layout(showlegend=False)
     ticks = list(range(0, 24, 6))
     figure.update_xaxes(range=[-0.5, 23.5], tickvals=ticks, ticktext=[f"{hour:02d}:00" for hour in ticks])
     days = list(range(len(WEEKDAYS)))
@@ -187,6 +210,21 @@ def hours(frame: pd.DataFrame, measure: str) -> go.Figure:
         range=[6.5, -0.5], tickvals=days, ticktext=list(WEEKDAYS), showgrid=False, zeroline=False
     )
     return figure
+
+
+def _dashes(values: Sequence[Sequence[float | None]]) -> go.Scatter:
+    """A dash where a field has no value: on a dark page nothing looks much like zero."""
+    blank = [
+        (hour, day) for day, line in enumerate(values) for hour, value in enumerate(line) if value is None
+    ]
+    return go.Scatter(
+        x=[hour for hour, _ in blank],
+        y=[day for _, day in blank],
+        mode="text",
+        text=[NOTHING] * len(blank),
+        textfont={"size": 11},
+        hoverinfo="skip",
+    )
 
 
 def multiples(
@@ -225,15 +263,16 @@ def _top(frame: pd.DataFrame, measure: str) -> float:
 def spark(frame: pd.DataFrame, measure: str, unit: Unit) -> go.Figure:
     """One count's course as a small line without axes."""
     ink = MEASURES[measure]
+    rows = tabular.rows(frame)
     line = go.Scatter(
         x=list(frame["start"]),
-        y=frame[measure],
+        y=[getattr(row, measure) if tabular.known(row, measure) else None for row in rows],
         mode="lines",
         line={"color": ink.colour, "width": 1.5},
         fill="tozeroy",
         customdata=[
             f"{bucket(row.start, unit)}<br>{number(getattr(row, measure))} {ink.label.lower()}"
-            for row in tabular.rows(frame)
+            for row in rows
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )
@@ -335,17 +374,27 @@ def _rate_line(frame: pd.DataFrame, measure: str, unfinished: Collection[date]) 
             "size": [8 if start in unfinished else 3 if many else 6 for start in starts],
             "color": ink.colour,
         },
-        customdata=[
-            _noted(_rate_sentence(getattr(row, measure), row.conversations, measure), row, unfinished)
-            for row in tabular.rows(frame)
-        ],
+        customdata=[_noted(_rate_sentence(row, measure), row, unfinished) for row in tabular.rows(frame)],
         hovertemplate="%{customdata}<extra></extra>",
         connectgaps=False,
     )
 
 
-def _rate_sentence(count: int, of: int, measure: str) -> str:
-    return f"{RATES[measure]} {rate_words(int(count), int(of))}, {share(int(count), int(of))}"
+def _rate(row: Any, measure: str) -> str:  # noqa: ANN401 (a frame's row)
+    known = tabular.known(row, measure)
+    return rate_words(int(getattr(row, measure)), int(row.conversations)) if known else NOTHING
+
+
+def _rate_sentence(row: Any, measure: str) -> str:  # noqa: ANN401 (a frame's row)
+    counts = share(int(getattr(row, measure)), int(row.conversations))
+    note = "" if tabular.known(row, measure) else f" ({UNKNOWN_NOTE})"
+    return f"{RATES[measure]} {_rate(row, measure)}, {counts}{note}"
+
+
+def _of_all(count: int, of: int, *, known: bool) -> str:
+    if not known:
+        return f"{share(count, of)} conversations ({UNKNOWN_NOTE})"
+    return f"{rate_words(count, of)} of conversations, {share(count, of)}"
 
 
 def _noted(words: str, row: Any, unfinished: Collection[date]) -> str:  # noqa: ANN401 (a frame's row)
@@ -357,7 +406,7 @@ def _hour_value(cell: Any, measure: str) -> float | None:  # noqa: ANN401 (a fra
         return None
     if measure == "conversations":
         return float(cell.conversations)
-    enough = cell.conversations >= ENOUGH_AN_HOUR
+    enough = cell.conversations >= ENOUGH_AN_HOUR and tabular.known(cell, measure)
     return rate(getattr(cell, measure), cell.conversations) if enough else None
 
 
@@ -368,7 +417,7 @@ def _hour_words(cell: Any, measure: str, day: int, hour: int) -> str:  # noqa: A
     said = f"{when}<br>{number(cell.conversations)} conversations"
     if measure == "conversations":
         return said
-    return f"{when}<br>{_rate_sentence(getattr(cell, measure), cell.conversations, measure)}"
+    return f"{when}<br>{_rate_sentence(cell, measure)}"
 
 
 def _result_trace(ink: Ink, groups: Sequence[Group]) -> go.Scatter:

@@ -32,14 +32,15 @@ _FILTERED = """
 """
 # The same counts under conversations' own names, for a statement that has grouped them by location.
 _SUMMED = ", ".join(f"CAST(sum(f.{name}) AS bigint) AS {name}" for name in COUNTS)
+_ENDS = "min(local_date) AS first, max(local_date) AS last"
 # Newest first; by their day before all, as the covering index has them: its newest end alone is read.
 _NEWEST = "v.local_date DESC, v.occurred_at DESC, v.id DESC"
 
 
 def _statement(words: str) -> TextClause:
     """A statement with this module's own parts in it; values come as parameters."""
-    parts = {"counted": _COUNTED, "filtered": _FILTERED, "summed": _SUMMED, "newest": _NEWEST}
-    return text(words.format(**parts))
+    parts = {"counted": _COUNTED, "ends": _ENDS, "filtered": _FILTERED, "summed": _SUMMED}
+    return text(words.format(newest=_NEWEST, **parts))
 
 
 READ_TOTALS = _statement("SELECT {counted} FROM conversations WHERE {filtered}")
@@ -49,15 +50,15 @@ READ_DAYS = _statement("""
 """)
 
 READ_CLINICS = _statement("""
-    SELECT c.id, c.name, {summed}
-    FROM (SELECT location_id, {counted} FROM conversations WHERE {filtered} GROUP BY 1) f
+    SELECT c.id, c.name, {summed}, min(f.first) AS first, max(f.last) AS last
+    FROM (SELECT location_id, {counted}, {ends} FROM conversations WHERE {filtered} GROUP BY 1) f
     JOIN locations l ON l.id = f.location_id JOIN clients c ON c.id = l.client_id
     GROUP BY c.id, c.name ORDER BY conversations DESC, c.name
 """)
 
 READ_AUTOMATIONS = _statement("""
-    SELECT a.id, a.name, {summed}
-    FROM (SELECT automation_id, {counted} FROM conversations WHERE {filtered} GROUP BY 1) f
+    SELECT a.id, a.name, {summed}, min(f.first) AS first, max(f.last) AS last
+    FROM (SELECT automation_id, {counted}, {ends} FROM conversations WHERE {filtered} GROUP BY 1) f
     JOIN automations a ON a.id = f.automation_id
     GROUP BY a.id, a.name ORDER BY conversations DESC, a.name
 """)
@@ -112,7 +113,7 @@ READ_ACTIVE_DAYS = _statement("""
 """)
 
 READ_EXTENT = _statement("""
-    SELECT min(local_date) AS first, max(local_date) AS last FROM conversations WHERE {filtered}
+    SELECT {ends} FROM conversations WHERE {filtered}
 """)
 
 READ_CONVERSATIONS = _statement("""
@@ -248,13 +249,16 @@ def folded(days: pd.DataFrame, unit: Unit) -> pd.DataFrame:
 
 
 def by_clinic(connection: Connection, filters: Filters) -> pd.DataFrame:
-    """`id`, `name` and the four counts of each clinic that has conversations, largest first."""
-    return _frame(connection, READ_CLINICS, filters.values(), ("id", "name", *COUNTS))
+    """`id`, `name`, the four counts and the `first` and `last` day of each clinic that has conversations.
+
+    The largest first.
+    """
+    return _frame(connection, READ_CLINICS, filters.values(), ("id", "name", *COUNTS, "first", "last"))
 
 
 def by_automation(connection: Connection, filters: Filters) -> pd.DataFrame:
-    """`id`, `name` and the four counts of each automation that has conversations, largest first."""
-    return _frame(connection, READ_AUTOMATIONS, filters.values(), ("id", "name", *COUNTS))
+    """The same of each automation that has conversations, largest first."""
+    return _frame(connection, READ_AUTOMATIONS, filters.values(), ("id", "name", *COUNTS, "first", "last"))
 
 
 def clinic_series(

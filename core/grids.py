@@ -64,14 +64,17 @@ def _long_texts(frame: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def save(title: str, frame: pd.DataFrame) -> None:
-    """A button that saves a table as CSV, with filters and the data's moment in the file's name."""
+def save(title: str, frame: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
+    """A button that saves a table as CSV, with filters and the data's moment in the file's name.
+
+    What makes the table is asked when somebody presses, outside of any page.
+    """
     looked = visit.view()
     as_of = looked.standing.as_of
     name = export.file_name(title, looked.filter_names, as_of.astimezone(looked.zone) if as_of else None)
     st.download_button(
         "Save as CSV",
-        lambda: export.csv(frame),
+        lambda: export.csv(frame() if callable(frame) else frame),
         file_name=name,
         mime="text/csv",
         key=f"save {title}",
@@ -107,14 +110,16 @@ def _show_more(title: str) -> None:
     st.session_state[_rows_key(title)] = min(limit(title) * TIMES_MORE, MOST_ROWS)
 
 
-def _cut(title: str) -> None:
+def _cut(title: str, *, saved: int) -> None:
     """Say that there may be more than the table shows, and how to come by it."""
     shown = limit(title)
+    told = f"The newest {words.number(shown)} are shown"
     if shown >= MOST_ROWS:
-        st.caption(f"The newest {words.number(shown)} are shown. Filters narrow them down.")
+        st.caption(f"{told} and saved. Filters narrow them down.")
         return
+    more_saved = f"; the CSV file holds up to {words.number(saved)}" if saved > shown else " and saved"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"The newest {words.number(shown)} are shown.", width="content")
+        st.caption(f"{told}{more_saved}.", width="content")
         more = words.number(min(shown * TIMES_MORE, MOST_ROWS))
         st.button(f"Show up to {more}", key=f"more {title}", on_click=_show_more, args=(title,))
 
@@ -132,23 +137,34 @@ def openable(title: str, shown: pd.DataFrame, columns: Mapping[str, Any] | None 
     return pressed
 
 
-def records(title: str, frame: pd.DataFrame) -> None:
-    """Records of whatever kind as a table with its CSV; says where there are more than it shows."""
+def records(title: str, frame: pd.DataFrame, asked: Callable[[int], pd.DataFrame]) -> None:
+    """Records of whatever kind as a table; its CSV holds more than it shows: what is `asked` for so many."""
     if frame.empty:
         st.caption("There are none.")
         return
-    shown = readable.records(frame, visit.view().told)
-    pick(title, shown, list(frame["external_id"]))
+    zone = visit.view().zone
+    shown = readable.records(frame, zone)
+    pick(
+        title,
+        shown,
+        list(frame["external_id"]),
+        saved=lambda: readable.records(asked(MOST_ROWS)[list(frame.columns)], zone),
+    )
 
 
 def pick(
-    title: str, shown: pd.DataFrame, ids: Sequence[str], columns: Mapping[str, Any] | None = None
+    title: str,
+    shown: pd.DataFrame,
+    ids: Sequence[str],
+    columns: Mapping[str, Any] | None = None,
+    saved: Callable[[], pd.DataFrame] | None = None,
 ) -> None:
-    """A table of records with its CSV; a pressed row opens the record with that Airtable id."""
+    """A table of records with its CSV, of what is shown or `saved`; a pressed row opens its record."""
     st.caption(HOW_TO_OPEN.format("record"))
     pressed = openable(title, shown, columns)
-    if len(ids) >= limit(title):
-        _cut(title)
-    save(title, shown)
+    more = len(ids) >= limit(title)
+    if more:
+        _cut(title, saved=MOST_ROWS if saved else limit(title))
+    save(title, saved if saved and more else shown)
     for index in pressed:
         go("quality", None, **{RECORD: ids[index]})

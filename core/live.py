@@ -14,7 +14,7 @@ BUSY, IDLE, DOWN = 1.0, 10.0, 2.0
 
 def show(part: Callable[[Standing], None]) -> None:
     """A part of the page that refreshes alone; when an import begins or ends, the whole page does."""
-    before = visit.view().standing
+    before, theme = visit.view().standing, visit.theme()
 
     @visit.while_served()
     def refresh() -> None:
@@ -24,7 +24,8 @@ def show(part: Callable[[Standing], None]) -> None:
             standing = visit.recent_standing()
         except DatabaseError:
             st.rerun()
-        if _mark(standing) != _mark(before):
+        # Charts are drawn for one theme.
+        if _mark(standing) != _mark(before) or visit.theme() != theme:
             st.rerun()
         part(standing)
 

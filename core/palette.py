@@ -29,6 +29,9 @@ MEASURES: Mapping[str, Ink] = {
 # A chart's words: 4.5:1 or more against each theme's background, which no one colour reaches.
 WORDS: Mapping[str, str] = {"light": "#5a6472", "dark": "#b3bbc6"}
 
+# Words within a bar: 4.5:1 or more on every measure's colour, which white is not.
+ON_COLOUR = "#0b1015"
+
 # The three rates, each drawn as what it counts.
 RATES: Mapping[str, str] = {
     "bookings": "Booking rate",
@@ -50,8 +53,8 @@ RESULTS: Mapping[str, Ink] = {
 
 # From nothing to much; transparent at its low end, so that it serves light and dark.
 INTENSITY: tuple[tuple[float, str], ...] = (
-    (0.0, "rgba(15,143,122,0.06)"),
-    (0.5, "rgba(15,143,122,0.5)"),
+    (0.0, "rgba(15,143,122,0.14)"),
+    (0.5, "rgba(15,143,122,0.55)"),
     (1.0, "rgba(15,143,122,1)"),
 )
 

@@ -6,25 +6,30 @@ from typing import Any, cast
 import pandas as pd
 import streamlit as st
 
-from core import charts, figures, grids, visit, words
+from core import charts, figures, grids, periods, uncounted, visit, words
 from core.figures import Filters
 from core.names import COUNT_NAMES
 from core.palette import RATES
-from core.periods import Unit
+from core.periods import Period, Unit
 from core.queries import Totals
-from core.questions import ask, drawn
-from core.rates import percent
+from core.questions import ask, ask_now, drawn
 
 TABLE_WIDTH = 620  # pixels; less on a narrow screen
 
 
-def heading(title: str, about: str, compared: str = "") -> None:
+def heading(title: str, about: str, *others: str) -> None:
     """The page's title, the question that it answers, and what else it shows."""
-    others = [name for name in visit.view().filter_names if words.plain(name) != title]
-    told = f"Showing {words.listed(others)}." if others else ""
+    filters = [name for name in visit.view().filter_names if words.plain(name) != title]
+    told = f"Showing {words.listed(filters)}." if filters else ""
     with st.container(gap=None):
         st.title(title, anchor=False)
-        st.caption(" ".join(part for part in (about, told, compared) if part))
+        st.caption(" ".join(part for part in (about, told, *others) if part))
+
+
+def uncounted_years() -> str:
+    """Which of the years shown have bookings that are not counted, as a sentence; blank where none."""
+    looked = visit.view()
+    return uncounted.sentence(ask(figures.extent, looked.filters), looked.settings.booking_years)
 
 
 def chart(title: str, figure: Any, frame: pd.DataFrame, about: str = "", **options: Any) -> Any:  # noqa: ANN401 (untyped)
@@ -58,31 +63,51 @@ def behind(title: str, filters: Filters, only: str) -> None:
     with st.container(border=True):
         st.header(title, anchor=False)
         found = ask(figures.conversations, filters, only, grids.limit(title))
-        grids.records(title, found if filters.client is None else found.drop(columns="clinic"))
+        grids.records(
+            title,
+            found if filters.client is None else found.drop(columns="clinic"),
+            lambda limit: ask_now(figures.conversations, filters, only, limit),
+        )
 
 
 def card(measure: str, total: Totals, earlier: Totals | None, course: pd.DataFrame, unit: Unit) -> None:
     """One of the four totals with its rate, its change against the period before, and its course."""
     name = COUNT_NAMES[measure]
     count, then = getattr(total, measure), getattr(earlier, measure) if earlier else None
-    changed = words.change(count, then) if then is not None else None
+    unlike = _unlike_years() if measure == "bookings" and then is not None else ""
     with st.container(border=True, height="stretch", key=f"card-{measure}", gap="xsmall"):
-        st.metric(
-            name,
-            words.number(count),
-            delta=changed,
-            delta_description=f"from {words.number(then)}" if changed else None,
-            delta_color="off",
-        )
+        st.metric(name, words.number(count), delta_color="off", **_change(count, then, unlike))
         if len(course) > 1:
             spark = drawn(charts.spark, course, measure, unit)
             st.plotly_chart(spark, config={**charts.CONFIG}, key=f"spark-{measure}", alt=f"{name} by {unit}")
-        if then == 0:
+        if then == 0 and not unlike:
             st.caption("There were none in the period before.")
         if measure in RATES:
-            _rate_caption(measure, total, earlier)
+            _rate_caption(measure, total, None if unlike else earlier)
         else:
             _extent_caption()
+
+
+def _change(count: int, then: int | None, unlike: str) -> dict[str, Any]:
+    """How a metric shows its change; where the years of both periods are not alike, that there is none."""
+    if unlike:
+        return {"delta": words.NOTHING, "delta_arrow": "off", "delta_description": f"{unlike} not counted"}
+    changed = words.change(count, then) if then is not None else None
+    return {"delta": changed, "delta_description": f"from {words.number(then)}" if changed else None}
+
+
+def _unlike_years() -> str:
+    """The years whose bookings are not counted, of the period and the one before it; blank where none."""
+    looked = visit.view()
+    now, before = looked.filters.period, periods.before(looked.filters.period)
+    both = Period(before.first, now.last) if before else now
+    return uncounted.named(uncounted.years(both, looked.settings.booking_years))
+
+
+def bookings_known() -> bool:
+    """Whether there is a booking rate of what is shown: not where all of it lies in years not counted."""
+    looked = visit.view()
+    return not uncounted.wholly(ask(figures.extent, looked.filters), looked.settings.booking_years)
 
 
 def _extent_caption() -> None:
@@ -99,9 +124,9 @@ def _rate_caption(measure: str, total: Totals, earlier: Totals | None) -> None:
     count, of = getattr(total, measure), total.conversations
     points = ""
     if earlier is not None and earlier.conversations and of:
-        then = percent(getattr(earlier, measure), earlier.conversations, 1)
-        points = f"{words.signed(percent(count, of, 1) - then, 1)} points"
-    st.markdown(f"**{words.rate(count, of)}** {RATES[measure].lower()}")
+        points = f"{words.points(count, of, getattr(earlier, measure), earlier.conversations)} points"
+    told = words.rate(count, of) if measure != "bookings" or bookings_known() else words.NOTHING
+    st.markdown(f"**{told}** {RATES[measure].lower()}")
     # With its change it would not fit into one line of a card.
     st.caption(
         words.listed(

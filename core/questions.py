@@ -1,11 +1,12 @@
 """What pages ask: figures are remembered until an import changes data, all else is asked anew."""
 
-import logging
 import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import pandas as pd
 import streamlit as st
@@ -13,9 +14,6 @@ from sqlalchemy import Connection
 
 from core import charts, reports, service, visit
 from core.palette import WORDS
-
-# Loaded before the server runs, for the first visitor's sake; Streamlit warns of what is then meant.
-logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
 
 # What is asked anew after an import: about what a visit to each page asks.
 MOST_RENEWED = 40
@@ -62,14 +60,15 @@ def health() -> reports.HealthReport:
 
 def remembered(version: str, name: str, given: tuple[object, ...], question: Callable[[Connection], T]) -> T:
     """The answer of this name to what was given, for as long as the data's version stays; raises as `ask`."""
-    _asked.note(name, given, question)
-    return cast("T", _cached(version, name, given, question))
+    key = repr((name, given))
+    _asked.note(key, question)
+    return _cached(version, key, question)
 
 
 def renew(version: str) -> None:
     """Ask anew what pages last asked, of this version of the data; raises as `ask`."""
-    for name, given, question in _asked.newest():
-        _cached(version, name, given, question)
+    for key, question in _asked.newest():
+        _cached(version, key, question)
 
 
 class _Asked:
@@ -77,57 +76,69 @@ class _Asked:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._questions: OrderedDict[str, tuple[str, tuple[object, ...], Callable[[Connection], Any]]]
-        self._questions = OrderedDict()
+        self._questions: OrderedDict[str, Callable[[Connection], Any]] = OrderedDict()
 
-    def note(self, name: str, given: tuple[object, ...], question: Callable[[Connection], Any]) -> None:
-        key = repr((name, given))
+    def note(self, key: str, question: Callable[[Connection], Any]) -> None:
         with self._lock:
-            self._questions[key] = (name, given, question)
+            self._questions[key] = question
             self._questions.move_to_end(key)
             if len(self._questions) > MOST_RENEWED:
                 self._questions.popitem(last=False)
 
-    def newest(self) -> list[tuple[str, tuple[object, ...], Callable[[Connection], Any]]]:
+    def newest(self) -> list[tuple[str, Callable[[Connection], Any]]]:
         with self._lock:
-            return list(self._questions.values())
+            return list(self._questions.items())
 
 
 _asked = _Asked()
 
 
+def made(make: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """What a pure function makes of answers, made once: all who look share it, nobody changes it."""
+    key = " ".join(_key(part) for part in (make, *given, *named.items()))
+    return _made(key, lambda: make(*given, **named), (given, named))[0]
+
+
 def drawn(draw: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """A chart, drawn once of the same data: plotly takes longer to draw it than PostgreSQL to count it.
-
-    All pages that show it share it; nobody changes it.
-    """
-    known = tuple(sorted(part) if isinstance(part, set) else part for part in given)
-    ink = WORDS[visit.theme()]
-    return cast(
-        "T",
-        _drawn(
-            draw.__name__,
-            (*known, *named.items(), ink),
-            lambda: charts.inked(cast("Any", draw(*given, **named)), ink),
-        ),
-    )
+    """A chart, made once: plotly takes longer to draw it than PostgreSQL to count it."""
+    return cast("T", made(charts.finished, WORDS[visit.theme()], draw, *given, **named))
 
 
-# pandas' own hash of a frame takes ten times as long.
-@st.cache_resource(show_spinner=False, max_entries=300, hash_funcs={pd.DataFrame: pickle.dumps})
-def _drawn(
-    name: str,  # noqa: ARG001 (a part of the key)
-    given: tuple[object, ...],  # noqa: ARG001 (a part of the key)
-    _draw: Callable[[], Any],
-) -> Any:  # noqa: ANN401 (untyped, as plotly is)
-    return _draw()
+def _key(part: object) -> str:
+    """What tells one thing from another: a kept frame is the same one, any other has the same content."""
+    if isinstance(part, pd.DataFrame):
+        # pandas' own hash of a frame takes ten times as long.
+        return f"frame {id(part)}" if _kept.get(id(part)) is part else repr(pickle.dumps(part))
+    if isinstance(part, FunctionType):
+        return f"{part.__module__}.{part.__qualname__}"
+    return repr(sorted(part) if isinstance(part, set) else part)
 
 
-@st.cache_data(show_spinner=False, max_entries=500)
+# Frames that are kept below, by their identity, which is theirs alone for as long as they are.
+_kept: WeakValueDictionary[int, pd.DataFrame] = WeakValueDictionary()
+
+
+def _keep(answer: T) -> T:
+    if isinstance(answer, pd.DataFrame):
+        _kept[id(answer)] = answer
+    return answer
+
+
+# Not as data, which Streamlit would pickle and read again at each use.
+@st.cache_resource(show_spinner=False, max_entries=300)
+def _made(
+    key: str,  # noqa: ARG001 (what it is kept by)
+    _make: Callable[[], T],
+    _given: object,
+) -> tuple[T, object]:
+    """What is made, and what it was made of: as long as that is kept, its identity is no other frame's."""
+    return _keep(_make()), _given
+
+
+@st.cache_resource(show_spinner=False, max_entries=500)
 def _cached(
-    version: str,  # noqa: ARG001 (a part of the key)
-    name: str,  # noqa: ARG001 (a part of the key)
-    given: tuple[object, ...],  # noqa: ARG001 (a part of the key)
-    _question: Callable[[Connection], Any],
-) -> Any:  # noqa: ANN401 (each question has its own answer)
-    return service.current().ask(_question)
+    version: str,  # noqa: ARG001 (a part of what it is kept by)
+    key: str,  # noqa: ARG001 (a part of what it is kept by)
+    _question: Callable[[Connection], T],
+) -> T:
+    return _keep(service.current().ask(_question))

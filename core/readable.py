@@ -7,6 +7,7 @@ others.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -112,14 +113,17 @@ def silence(days: pd.DataFrame, newest: date | None) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["id", "name", "last", "quiet", "state"])
 
 
-def funnel(total: Totals) -> pd.DataFrame:
-    """Each step's count and its share of conversations."""
+def funnel(total: Totals, *, known: bool) -> pd.DataFrame:
+    """Each step's count and its share of conversations, and whether the booking rate is known."""
     steps = ("conversations", "engaged", "leads", "bookings")
     return pd.DataFrame(
         {
             "Step": [COUNT_NAMES[step] for step in steps],
             "Count": [getattr(total, step) for step in steps],
-            "Of conversations (%)": [rate(getattr(total, step), total.conversations) for step in steps],
+            "Of conversations (%)": [
+                rate(getattr(total, step), total.conversations) if known or step != "bookings" else None
+                for step in steps
+            ],
         }
     )
 
@@ -226,13 +230,14 @@ def change_of_totals(before: Totals | None, row: Mapping[str, Any]) -> pd.DataFr
     )
 
 
-def records(frame: pd.DataFrame, told: Told) -> pd.DataFrame:
-    """Records of whatever kind: moments, yes and no, and reasons in words."""
+def records(frame: pd.DataFrame, zone: ZoneInfo) -> pd.DataFrame:
+    """Records of whatever kind: moments in the zone, yes and no, and reasons in words."""
     shown = frame.copy()
     for name in ("occurred_at", "booked_for", "rejected_at", "resolved_at"):
+        told = words.booked_for if name == "booked_for" else words.moment
         if name in shown:
             shown[name] = [
-                told(None if pd.isna(moment) else moment.to_pydatetime()) for moment in shown[name]
+                told(None if pd.isna(moment) else moment.to_pydatetime(), zone) for moment in shown[name]
             ]
     for name in ("engaged", "lead_created", "booked"):
         if name in shown:
@@ -242,17 +247,17 @@ def records(frame: pd.DataFrame, told: Told) -> pd.DataFrame:
     return shown.rename(columns=RECORD_NAMES)
 
 
-def result(decided: Mapping[str, object], told: Told) -> pd.DataFrame:
+def result(decided: Mapping[str, object], zone: ZoneInfo) -> pd.DataFrame:
     """What the rules make of a record, as text (core.samples.as_json)."""
     found = {
-        RESULT_NAMES[name]: _plainly(name, value, told)
+        RESULT_NAMES[name]: _plainly(name, value, zone)
         for name, value in decided.items()
         if name in RESULT_NAMES
     }
     return pd.DataFrame({"What": list(found), "Becomes": list(found.values())})
 
 
-def _plainly(name: str, value: object, told: Told) -> str:
+def _plainly(name: str, value: object, zone: ZoneInfo) -> str:
     if value is None:
         return words.NOTHING
     if isinstance(value, bool):
@@ -261,7 +266,8 @@ def _plainly(name: str, value: object, told: Told) -> str:
     if name == "dateStatus":
         return DATE_STATUSES[text]
     if name in MOMENTS:
-        return told(datetime.fromisoformat(text))
+        told = words.booked_for if name == "bookedFor" else words.moment
+        return told(datetime.fromisoformat(text), zone)
     return words.day(date.fromisoformat(text)) if name == "localDate" else text
 
 

@@ -1,13 +1,14 @@
 """Figures, moments and spans as people read them: pure, the same on every page."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from core.periods import Period, Unit
 from core.rates import percent
 
 NOTHING = "–"
+MIDNIGHT = time()
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHORTEST, MINUTE, HOUR, DAY = 0.1, 60, 3600, 86400
 UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
@@ -46,9 +47,20 @@ def change(now: int, then: int) -> str | None:
     return f"{signed(percent(now - then, then, 1), 1)} %" if then else None
 
 
+def points(count: int, of: int, then: int, of_then: int) -> str:
+    """How a rate changed from `then` ÷ `of_then`, in points of a percent, `-0.1`; rounded once."""
+    return signed(percent(count * of_then - then * of, of * of_then, 1), 1)
+
+
 def day(value: date) -> str:
     """`24 Nov 2026`."""
     return f"{value.day} {value:%b} {value.year:04d}"
+
+
+def booked_for(value: datetime | None, zone: ZoneInfo) -> str:
+    """When a booking is for: a date alone, stored as its midnight (spec, section 2), is told as a date."""
+    local = value.astimezone(zone) if value else None
+    return day(local) if local and local.time() == MIDNIGHT else moment(value, zone)
 
 
 def moment(value: datetime | None, zone: ZoneInfo) -> str:

@@ -1,17 +1,16 @@
 """Clinics: which does how, and which has fallen silent; one clinic's own view by the clinic filter."""
 
 from datetime import date
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core import charts, figures, grids, panels, periods, readable, silence, tabular, visit, words
+from core import charts, figures, grids, panels, periods, readable, silence, tabular, uncounted, visit, words
 from core.emptiness import empty
 from core.figures import Filters
 from core.links import ALL_CLINICS, go, link, link_to
 from core.periods import Period, Unit
-from core.questions import ask, drawn
+from core.questions import ask, drawn, made
 
 MOST_NAMED = 5
 MEASURES = ("conversations", "bookings", "leads", "engaged")
@@ -22,7 +21,7 @@ def courses() -> tuple[Unit, pd.DataFrame]:
     extent = ask(figures.extent, view.filters)
     unit = periods.fitting_unit(extent.first or view.today, extent.last or view.today)
     course = ask(figures.clinic_series, view.filters, unit)
-    return unit, course[~course["start"].isin(list(view.unfinished(course, unit)))]
+    return unit, made(tabular.without, course, view.unfinished(course, unit))
 
 
 def silences() -> pd.DataFrame:
@@ -44,15 +43,16 @@ def everyone() -> None:
     """The table of clinics; a pressed row opens the clinic."""
     compared = periods.before(view.filters.period)
     against = f"Changes are from {words.span(compared)}." if compared else ""
-    panels.heading("Clinics", "How is each clinic doing, and which has fallen silent?", against)
+    about = "How is each clinic doing, and which has fallen silent?"
+    panels.heading("Clinics", about, against, panels.uncounted_years())
     if empty(view):
         return
     quiet = silences()
     warn(quiet)
-    clinics = ask(figures.by_clinic, view.filters)
+    clinics = made(uncounted.by_extent, ask(figures.by_clinic, view.filters), view.settings.booking_years)
     earlier = ask(figures.by_clinic, view.filters.within(compared)) if compared else None
     unit, course = courses()
-    table = readable.clinics(clinics, earlier, course)
+    table = made(readable.clinics, clinics, earlier, course)
     known = clinics if earlier is None else pd.concat([clinics, earlier]).drop_duplicates("id")
     open_units = f"a {unit} that is not over{'' if unit is Unit.DAY else ' or not whole'}"
     st.caption(
@@ -111,13 +111,15 @@ def one(name: str) -> None:
     link_to("clinics", "All clinics", ":material/arrow_back:", clinic=ALL_CLINICS)
     compared = periods.before(view.filters.period)
     against = f"Changes are from {words.span(compared)}." if compared else ""
-    panels.heading(words.plain(name), "How this clinic is doing.", against)
+    panels.heading(words.plain(name), "How this clinic is doing.", against, panels.uncounted_years())
     if empty(view):
         return
     warn_of_one()
     extent = ask(figures.extent, view.filters)
     unit = periods.fitting_unit(extent.first or view.today, extent.last or view.today)
-    course = ask(figures.series, view.filters, unit)
+    counted = ask(figures.series, view.filters, unit)
+    years = view.settings.booking_years
+    course = made(uncounted.by_start, counted, unit, view.filters.period, years)
     unfinished = view.unfinished(course, unit)
     cards(course, unit, unfinished, compared)
     link("rates", "See its rates in detail", ":material/trending_up:")
@@ -140,7 +142,7 @@ def cards(course: pd.DataFrame, unit: Unit, unfinished: set[date], compared: Per
     """The four totals."""
     total = ask(figures.totals, view.filters)
     earlier = ask(figures.totals, view.filters.within(compared)) if compared else None
-    whole = course[~course["start"].isin(list(unfinished))]
+    whole = made(tabular.without, course, unfinished)
     for column, measure in zip(st.columns(4), MEASURES, strict=True):
         with column:
             panels.card(measure, total, earlier, whole, unit)
@@ -149,7 +151,7 @@ def cards(course: pd.DataFrame, unit: Unit, unfinished: set[date], compared: Per
 def over_time(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
     """Conversations and rates over time, and what the clinic's automations bring."""
     hint = f" a {unit} that is not over or not whole." if unfinished else ""
-    table = readable.counted(course, {"start": f"{unit.capitalize()} from"})
+    table = made(readable.counted, course, {"start": f"{unit.capitalize()} from"})
     left, right = st.columns(2)
     with left:
         figure = drawn(charts.conversations, course, unit, unfinished)
@@ -160,8 +162,9 @@ def over_time(course: pd.DataFrame, unit: Unit, unfinished: set[date]) -> None:
             f"Rates by {unit}, in percent of conversations", figure, table, f"Hollow:{hint}" if hint else ""
         )
     st.header("By automation", anchor=False)
-    automations: Any = ask(figures.by_automation, view.filters)
-    shown = readable.counted(automations, {"name": "Automation"})
+    years = view.settings.booking_years
+    automations = made(uncounted.by_extent, ask(figures.by_automation, view.filters), years)
+    shown = made(readable.counted, automations, {"name": "Automation"})
     grids.draw("By automation", shown)
     grids.save("By automation", shown)
 

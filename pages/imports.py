@@ -215,18 +215,26 @@ def refused(run: Mapping[str, Any]) -> None:
     )
     actions.allow_deletion_button()
     title = "Refused deletions"
-    grids.records(title, ask_now(figures.refused_deletions, run["id"], grids.limit(title)))
+
+    def asked(limit: int) -> pd.DataFrame:
+        return ask_now(figures.refused_deletions, run["id"], limit)
+
+    grids.records(title, asked(grids.limit(title)), asked)
 
 
 def details(run: Mapping[str, Any]) -> None:
     """Rejected records and log lines."""
     title = f"Rejected by import {run['id']}"
-    rejected = ask_now(figures.rejected, run["id"], grids.limit(title))
+
+    def asked(limit: int) -> pd.DataFrame:
+        return ask_now(figures.rejected, run["id"], limit)
+
+    rejected = asked(grids.limit(title))
     more = "+" if len(rejected) >= grids.limit(title) else ""
     with st.expander(f"Newly rejected records ({words.number(len(rejected))}{more})"):
         if run["rejected"] > len(rejected) and not more:
             st.caption("Records that an earlier import had rejected stand there, and in Data quality.")
-        grids.records(title, rejected)
+        grids.records(title, rejected, asked)
     lines = loglines.of_import(view.settings.log_dir, run["id"], run["started_at"], LINES)
     with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in WELL):
         st.caption(f"Newest first, {LINES} at most, from {loglines.FILE}.")

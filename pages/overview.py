@@ -13,6 +13,7 @@ from core import (
     questions,
     readable,
     tabular,
+    uncounted,
     visit,
     words,
 )
@@ -20,7 +21,7 @@ from core.emptiness import empty
 from core.links import link, link_to
 from core.names import COUNT_NAMES
 from core.periods import Unit
-from core.questions import ask, ask_now, drawn
+from core.questions import ask, ask_now, drawn, made
 
 # A rate of fewer conversations than this says little about a clinic.
 ENOUGH = 30
@@ -78,15 +79,18 @@ if empty(view):
 
 total = ask(figures.totals, view.filters)
 earlier = ask(figures.totals, view.filters.within(compared)) if compared else None
-days = ask(figures.series, view.filters, Unit.DAY)
-weeks = figures.folded(days, Unit.WEEK)
-clinics = ask(figures.by_clinic, view.filters)
+years = view.settings.booking_years
+counted = ask(figures.series, view.filters, Unit.DAY)
+within = view.filters.period
+days = made(uncounted.by_start, counted, Unit.DAY, within, years)
+weeks = made(uncounted.by_start, made(figures.folded, counted, Unit.WEEK), Unit.WEEK, within, years)
+clinics = made(uncounted.by_extent, ask(figures.by_clinic, view.filters), years)
 
 open_days, open_weeks = view.unfinished(days, Unit.DAY), view.unfinished(weeks, Unit.WEEK)
 # Few days are shown one by one; what is not over yet would end the line in a fall.
 unit = Unit.DAY if len(days) <= DAYS_IN_CARD else Unit.WEEK
 course, unfinished = (days, open_days) if unit is Unit.DAY else (weeks, open_weeks)
-whole = course[~course["start"].isin(list(unfinished))]
+whole = made(tabular.without, course, unfinished)
 
 columns = st.columns(4)
 for column, measure in zip(columns, ("conversations", "bookings", "leads", "engaged"), strict=True):
@@ -94,40 +98,40 @@ for column, measure in zip(columns, ("conversations", "bookings", "leads", "enga
         panels.card(measure, total, earlier, whole, unit)
 validation_line()
 
+uncounted_years = panels.uncounted_years()
 left, right = st.columns(2)
-years = ", ".join(view.settings.booking_years)
 with left:
     panels.chart(
         "Conversations by day",
         drawn(charts.conversations, days, Unit.DAY, open_days),
-        readable.counted(days, {"start": "Day"}),
+        made(readable.counted, days, {"start": "Day"}),
         "Hatched: a day that is not over yet." if open_days else "Each conversation on its own date.",
     )
 with right:
     panels.chart(
         "Rates by week, in percent of conversations",
         drawn(charts.rates, weeks, Unit.WEEK, open_weeks),
-        readable.counted(weeks, {"start": "Week from"}),
-        "Hollow: a week that is not over or not whole."
-        if open_weeks
-        else f"Weeks start on Monday. Bookings: those of {years}.",
+        made(readable.counted, weeks, {"start": "Week from"}),
+        f"{'Hollow: a week that is not over or not whole' if open_weeks else 'Weeks start on Monday'}. "
+        + (uncounted_years or f"Bookings: those of {', '.join(years)}."),
     )
 
-enough = clinics[clinics["conversations"] >= ENOUGH]
+enough = clinics[(clinics["conversations"] >= ENOUGH) & clinics[tabular.KNOWN]]
 ranked = enough.assign(order=enough["bookings"] / enough["conversations"]).sort_values("order")
 # Where there are few, no clinic stands in both lists.
 listed = min(SHOWN, (len(ranked) + 1) // 2)
+none = NONE_RANKED if panels.bookings_known() else uncounted_years
 best, worst, recent = st.columns(3)
 with best:
     st.header("Highest booking rates", anchor=False)
     ranking(ranked.iloc[::-1].head(listed))
     among = words.counted(len(ranked), "clinic")
-    st.caption(f"Among the {among} with {ENOUGH} conversations or more." if listed else NONE_RANKED)
+    st.caption(f"Among the {among} with {ENOUGH} conversations or more." if listed else none)
 with worst:
     st.header("Lowest booking rates", anchor=False)
     ranking(ranked.head(min(listed, len(ranked) // 2)))
     if len(ranked) < 2:  # noqa: PLR2004 (a single one stands among the highest)
-        st.caption("There is no other clinic to compare." if listed else NONE_RANKED)
+        st.caption("There is no other clinic to compare." if listed else none)
 with recent:
     st.header("Last imports", anchor=False)
     for run in ask_now(figures.runs, SHOWN):

@@ -178,7 +178,11 @@ def date_words(row: Mapping[str, Any]) -> str:
 def booking_words(row: Mapping[str, Any]) -> str:
     """Whether it makes a booking, and why not."""
     if row["booked"]:
-        return f"Yes, {view.told(row['booked_for'])}" if row["booked_for"] else "Yes, without a date"
+        return (
+            f"Yes, {words.booked_for(row['booked_for'], view.zone)}"
+            if row["booked_for"]
+            else "Yes, without a date"
+        )
     years = ", ".join(settings.booking_years)
     return f"No: its cell names no year of {years}" if row["booking_of_another_year"] else "No"
 
@@ -222,7 +226,7 @@ def of_reason(reason: str, *, resolved: bool) -> None:
     )
     useless = {"cells"} if resolved else {"resolved_at"}
     shown = readable.records(
-        frame.drop(columns=list(useless | ({"address"} if settings.demo else set()))), view.told
+        frame.drop(columns=list(useless | ({"address"} if settings.demo else set()))), view.zone
     )
     links = {"Open in Airtable": st.column_config.LinkColumn(display_text="Open")}
     grids.pick(title, shown, [row["external_id"] for row in rows], links)
@@ -270,7 +274,7 @@ def rule_tester() -> None:
             )
         else:
             st.success("It would be in the figures.", icon=":material/check_circle:")
-            frame = readable.result(decided, view.told)
+            frame = readable.result(decided, view.zone)
             frame["Becomes"] = frame["Becomes"].map(words.plain)
             st.table(frame, border="horizontal", hide_index=True)
 

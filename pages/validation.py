@@ -1,5 +1,9 @@
 """Validation: are the totals what they should be, and what in the data is odd?"""
 
+from functools import partial
+from typing import cast
+
+import pandas as pd
 import streamlit as st
 
 from core import charts, figures, grids, panels, queries, questions, readable, visit, words
@@ -14,12 +18,20 @@ UNEXPECTED = (
     "(`EXPECTED_CONVERSATIONS`, `EXPECTED_BOOKINGS`, `EXPECTED_LEADS`, `EXPECTED_ENGAGED`)."
 )
 
+
+def behind(code: str, limit: int) -> pd.DataFrame:
+    """So many of the newest records behind an inconsistency that is one of records."""
+    found = ask_now(figures.behind, code, settings.booking_years, seeded, limit)
+    return cast("pd.DataFrame", found)
+
+
 view = visit.view()
 panels.heading("Validation", "Do the totals agree with what is expected, and what in the data is odd?")
 if unfilled(view):
     st.stop()
 
 settings = view.settings
+seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
 report = questions.validation()
 totals = ask(queries.totals, settings.expected_as_of)
 course = ask_now(figures.course, RUNS)
@@ -53,11 +65,10 @@ for found in report.inconsistencies:
         if not box.open:
             continue
         st.write(found.message)
-        seeded = [name_key(name) for name in SEEDED_AUTOMATIONS]
         title = INCONSISTENCIES[found.code]
         records = ask(figures.behind, found.code, settings.booking_years, seeded, grids.limit(title))
         if records is not None:
-            grids.records(title, records)
+            grids.records(title, records, partial(behind, found.code))
 
 st.header("Totals, import by import", anchor=False)
 st.caption("As each import left them." + (" Dashed: what is expected." if report.metrics else ""))

@@ -24,7 +24,7 @@ def make_site(database_url: str) -> Iterator[Callable[..., Site]]:
             stack.callback(set_current, None)
             return Site(service, standin, database_url)
 
-        st.cache_data.clear()
+        st.cache_resource.clear()
         yield build
 
 

@@ -495,7 +495,7 @@ def test_more_records_are_a_press_away(site: Site, monkeypatch: pytest.MonkeyPat
     """A table that is cut says so, and shows the rest."""
     monkeypatch.setattr(grids, "ROWS_SHOWN", 10)
     app = site.visit("clinics", clinic="Clinic 0")
-    assert "The newest 10 are shown." in said(app)
+    assert "The newest 10 are shown; the CSV file holds up to 50,000." in said(app)
     assert len(app.dataframe[-1].value) == 10
     app = site.look(press(app, "Show up to 100"))
     assert len(app.dataframe[-1].value) == 40
@@ -507,7 +507,7 @@ def test_a_table_that_a_browser_could_not_hold_is_cut(site: Site, monkeypatch: p
     monkeypatch.setattr(grids, "ROWS_SHOWN", 10)
     monkeypatch.setattr(grids, "MOST_ROWS", 10)
     app = site.visit("clinics", clinic="Clinic 0")
-    assert "The newest 10 are shown. Filters narrow them down." in said(app)
+    assert "The newest 10 are shown and saved. Filters narrow them down." in said(app)
     assert [label for label in labels(app) if label.startswith("Show up to")] == []
 
 

@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ),
     (
         "what a run and a report are made of; the embedded server's users",
-        "alerts charts control embedded freshness hold loglines progress reading reports",
+        "alerts charts control embedded freshness hold loglines progress reading reports uncounted",
     ),
     ("what a run, a page and an answer are made of", "batches figures messages probe pulse standing watch"),
     ("one import run; the API's document; frames in words", "importer openapi readable"),

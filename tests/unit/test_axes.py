@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from core import axes
+from core import axes, periods
 from core.periods import Unit
 
 MONDAY = date(2026, 3, 2)
@@ -23,6 +23,19 @@ def test_weeks_have_their_ticks_on_mondays(number: int) -> None:
     assert ticks[0] == MONDAY
     assert {tick.weekday() for tick in ticks} == {0}
     assert 2 <= len(ticks) <= axes.MOST_TICKS
+
+
+@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize("number", [2, 3, 9, 79])
+def test_small_charts_have_their_ticks_on_points(unit: Unit, number: int) -> None:
+    """Few, from the first point on; weeks' ticks are Mondays."""
+    starts = periods.buckets(MONDAY, MONDAY + timedelta(days=(number - 1) * axes.DAYS[unit]), unit)
+    assert starts is not None
+    ticks = axes.same(starts, unit)["tickvals"]
+    assert isinstance(ticks, list)
+    assert ticks[0] == starts[0]
+    assert set(ticks) <= set(starts)
+    assert 1 <= len(ticks) <= axes.MOST_SMALL_TICKS
 
 
 def test_of_many_buckets_plotly_chooses_the_ticks() -> None:

@@ -1,16 +1,19 @@
 """Figures: what they show, and that it is told apart without colour."""
 
+import tomllib
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+from plotly.graph_objects import Figure
 
-from core import charts
-from core.palette import MEASURES, RATES, RESULTS
+from core import charts, tabular
+from core.palette import MEASURES, RATES, RESULTS, WORDS
 from core.periods import Unit
 from core.queries import Totals
+from core.settings import ROOT
 
 ZONE = ZoneInfo("America/New_York")
 WEEKS = pd.DataFrame(
@@ -105,7 +108,7 @@ def test_only_the_largest_are_drawn() -> None:
 
 def test_the_funnel_tells_counts_and_shares() -> None:
     """From the bottom up, in the palette's colours."""
-    (bars,) = charts.funnel(TOTAL).data
+    (bars,) = charts.funnel(TOTAL, known=True).data
     assert list(bars.x) == [21, 15, 15, 50]
     assert bars.text[0] == "21 · 42.0 %"
     assert bars.marker.color[0] == MEASURES["bookings"].colour
@@ -117,10 +120,71 @@ def test_an_hour_of_few_conversations_sets_no_scale(measure: str, expected: floa
     frame = pd.DataFrame(
         [{"weekday": 1, "hour": 3, "conversations": 4, "engaged": 1, "leads": 1, "bookings": 2}]
     )
-    (field,) = charts.hours(frame, measure).data
+    field, _ = charts.hours(frame, measure).data
     assert field.z[0][3] == expected
     assert "2 of 4" in field.customdata[0][3] or measure == "conversations"
     assert "no conversations" in field.customdata[0][4]
+
+
+def test_an_hour_without_a_value_has_a_dash() -> None:
+    """Zero percent and nothing at all look alike on a dark page; by the dash they differ."""
+    frame = pd.DataFrame(
+        [{"weekday": 1, "hour": 3, "conversations": 9, "engaged": 0, "leads": 0, "bookings": 0}]
+    )
+    field, dashes = charts.hours(frame, "bookings").data
+    assert field.z[0][3] == 0.0
+    assert (3, 0) not in set(zip(dashes.x, dashes.y, strict=True))
+    assert len(dashes.x) == 7 * 24 - 1
+    assert set(dashes.text) == {"–"}
+
+
+def test_a_rate_that_is_not_known_is_a_gap_with_a_word() -> None:
+    """Where bookings are not counted, 0 % would be wrong; other rates stay, and the count in the hover."""
+    weeks = WEEKS.assign(**{tabular.KNOWN: [False, True, True]})
+    bookings, leads, _ = charts.rates(weeks, Unit.WEEK, ()).data
+    assert list(bookings.y) == [None, None, 0.0]
+    assert leads.y[0] == 69.25
+    assert bookings.customdata[0] == f"Booking rate –, 311 of 2,000 ({charts.UNKNOWN_NOTE})"
+    assert charts.spark(weeks, "bookings", Unit.WEEK).data[0].y[0] is None
+    assert charts.spark(weeks, "leads", Unit.WEEK).data[0].y[0] == 1385
+
+
+def test_a_funnel_of_bookings_that_are_not_counted_has_no_share() -> None:
+    """Their count stands alone."""
+    (bars,) = charts.funnel(TOTAL, known=False).data
+    assert bars.text[:2] == ("21 · –", "15 · 30.0 %")
+
+
+def test_words_are_read_on_their_grounds() -> None:
+    """4.5:1 or more: words in bars on each bar's colour, a chart's words on each theme's backgrounds."""
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    (bars,) = charts.funnel(TOTAL, known=True).data
+    pairs = [(bars.insidetextfont.color, colour) for colour in bars.marker.color]
+    for name, ink in WORDS.items():
+        pairs += [(ink, theme[name]["backgroundColor"]), (ink, theme[name]["secondaryBackgroundColor"])]
+    assert {pair: contrast(*pair) for pair in pairs if contrast(*pair) < 4.5} == {}
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours by WCAG 2.2, from 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_a_finished_figure_is_what_was_drawn_in_its_theme() -> None:
+    """What a page shows again and again is not copied; it equals what plotly would make of it."""
+    figure = charts.finished("#123456", charts.funnel, TOTAL, known=True)
+    copied = charts.funnel(TOTAL, known=True)
+    charts.inked(copied, "#123456")
+    assert isinstance(figure, Figure)
+    assert figure.to_dict() is figure.to_dict()
+    assert figure.to_dict() == copied.to_dict()
 
 
 @pytest.mark.parametrize(

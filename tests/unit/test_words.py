@@ -55,6 +55,26 @@ def test_a_change_is_relative_to_what_was(now: int, then: int, expected: str | N
     assert words.change(now, then) == expected
 
 
+def test_a_change_in_points_is_rounded_once() -> None:
+    """From 39.46 % to 39.34 % are -0.1 points; of rounded rates, 39.3 less 39.5, it would be twice that."""
+    assert words.points(3934, 10000, 3946, 10000) == "-0.1"
+    assert words.points(1, 3, 1, 3) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2025-11-29T05:00:00Z", "29 Nov 2025"),
+        ("2025-11-29T00:00:00Z", "28 Nov 2025, 19:00 EST"),
+        ("2025-07-01T04:00:00Z", "1 Jul 2025"),
+        (None, "–"),
+    ],
+)
+def test_a_booking_for_a_date_has_no_hour(text: str | None, expected: str) -> None:
+    """A date alone is stored as midnight in the zone; nobody is booked for 00:00."""
+    assert words.booked_for(datetime.fromisoformat(text) if text else None, NEW_YORK) == expected
+
+
 @pytest.mark.parametrize(
     ("zone", "expected"),
     [(NEW_YORK, "24 Nov 2026, 07:00 EST"), (SAO_PAULO, "24 Nov 2026, 09:00 UTC-03")],
