@@ -327,7 +327,7 @@ def columns(named: Mapping[Column, str], report: ConnectionReport) -> pd.DataFra
         [
             {
                 "Column": column.value,
-                "In Airtable": named.get(column, words.NOTHING),
+                "In the table": named.get(column, words.NOTHING),
                 "State": marked("Missing", well=False)
                 if named.get(column) in missing
                 else marked("There", well=True)
