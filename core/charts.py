@@ -426,7 +426,7 @@ def _result_trace(ink: Ink, groups: Sequence[Group]) -> go.Scatter:
         y=[group.seconds for group in groups],
         customdata=[group.told for group in groups],
         text=[number(len(group.marks)) if len(group.marks) > 1 else "" for group in groups],
-        textposition="top center",
+        textposition="middle left",
         name=ink.label,
         mode="markers+text",
         marker={

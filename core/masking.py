@@ -12,6 +12,19 @@ LONGEST = 80
 ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
 SHORT = 4
+# What a date and its time are written with; nothing else of a date's cell is shown.
+_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?"
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+DATED = re.compile(
+    rf"""
+    \d{{4}}-\d\d-\d\d(?:T(?=\d))? | \d{{1,2}}/\d{{1,2}}/\d{{4}} | {_DAY}\s+{_MONTH} | {_MONTH}\s+{_DAY}
+    | \d{{1,2}}(?::\d\d){{1,2}}(?:\.\d+)? | \d{{1,2}}\s*(?=[ap]\.?m\b) | \b(?:19|20)\d\d\b | [ap]\.?m\b\.?
+    | \b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b | \bat\b | [+-]\d\d:?\d\d\b
+    | (?:\b|(?<=\d))(?:utc|gmt|z|[ecmp][sd]?t)\b | [\s,.-]
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+FLAGS = frozenset({"yes", "no", "true", "false"})
 
 
 def email(value: str) -> str:
@@ -43,8 +56,13 @@ def wording(value: str) -> str:
 
 
 def moment(value: str) -> str:
-    """A moment as it is written: its digits are no telephone number."""
-    return ADDRESS.sub(lambda found: email(found.group()), value)[:LONGEST]
+    """A moment as it is written; a cell with anything else in it is hidden like a name."""
+    return value[:LONGEST] if not DATED.sub("", value) else name(value)
+
+
+def flag(value: str) -> str:
+    """Yes or no as it is written; people write other things into such cells too."""
+    return value if value.casefold() in FLAGS else name(value)
 
 
 MASKS: Mapping[Column, Callable[[str], str]] = {
@@ -55,8 +73,8 @@ MASKS: Mapping[Column, Callable[[str], str]] = {
     Column.PHONE: phone,
     Column.AUTOMATION: wording,
     Column.CONVERSATION_DATE: moment,
-    Column.ENGAGED: wording,
-    Column.LEAD_CREATED: wording,
+    Column.ENGAGED: flag,
+    Column.LEAD_CREATED: flag,
     # People write into it whatever they were told.
     Column.BOOKING: name,
 }

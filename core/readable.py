@@ -4,6 +4,7 @@ What a table is read for (verdict, change, state, result) stands in its first co
 others.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
@@ -39,6 +40,7 @@ from core.settings import column_variable
 from core.silence import Quiet, quiet_days, state
 from core.standing import Standing
 
+AIRTABLES_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 CHANGE, COURSE = "Change (%)", "Course"
 
 Told = Callable[[datetime | None], str]
@@ -247,6 +249,16 @@ def records(frame: pd.DataFrame, zone: ZoneInfo) -> pd.DataFrame:
     return shown.rename(columns=RECORD_NAMES)
 
 
+def cell(written: str, zone: ZoneInfo) -> str:
+    """A cell as people read it: a moment as Airtable writes it is told in the zone."""
+    if not AIRTABLES_MOMENT.fullmatch(written):
+        return written
+    try:
+        return words.moment(datetime.fromisoformat(written), zone)
+    except ValueError:
+        return written
+
+
 def result(decided: Mapping[str, object], zone: ZoneInfo) -> pd.DataFrame:
     """What the rules make of a record, as text (core.samples.as_json)."""
     found = {
@@ -321,23 +333,27 @@ def _schedule(
 
 
 def columns(named: Mapping[Column, str], report: ConnectionReport) -> pd.DataFrame:
-    """Each column, what it is called in Airtable, whether it is there, and the variable that names it."""
-    missing = set(report.missing_fields)
+    """Each column with the variable that names it below, and whether the table has it, as what.
+
+    Two columns, for a variable's name breaks nowhere: on a phone a third one would be cut.
+    """
     return pd.DataFrame(
         [
             {
-                "Column": column.value,
-                "In the table": named.get(column, words.NOTHING),
-                "State": marked("Missing", well=False)
-                if named.get(column) in missing
-                else marked("There", well=True)
-                if column in named
-                else "Not asked for",
-                "Variable": column_variable(column),
+                "Column, and its variable": f"{column.value}  \n{words.plain(column_variable(column))}",
+                "In the table": _column_state(column, named.get(column), report.missing_fields),
             }
             for column in Column
         ]
     )
+
+
+def _column_state(column: Column, name: str | None, missing_fields: Sequence[str]) -> str:
+    if name is None:
+        return "Not asked for"
+    there = name not in missing_fields
+    state = marked("There" if there else "Missing", well=there)
+    return state if name == column.value else f"{state} as {words.plain(name)}"
 
 
 def settings(variables: Mapping[str, str]) -> pd.DataFrame:

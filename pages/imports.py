@@ -213,13 +213,17 @@ def refused(run: Mapping[str, Any]) -> None:
         "its table and view are right. If they are really gone, an operator may allow it: all is read again, "
         "and what is absent is deleted."
     )
-    actions.allow_deletion_button()
     title = "Refused deletions"
 
     def asked(limit: int) -> pd.DataFrame:
         return ask_now(figures.refused_deletions, run["id"], limit)
 
-    grids.records(title, asked(grids.limit(title)), asked)
+    standing = asked(grids.limit(title))
+    if standing.empty:
+        st.caption("Since then they were deleted: none of them is in the figures any more.")
+        return
+    actions.allow_deletion_button()
+    grids.records(title, standing, asked)
 
 
 def details(run: Mapping[str, Any]) -> None:

@@ -87,6 +87,10 @@ def conversation_words(row: Mapping[str, Any]) -> tuple[str, str, str]:
         state = f"Not in, since import {row['last_import_id']}"
         return state, "Airtable no longer has it, or it was rejected.", ":material/delete:"
     counted = f"Counted on {words.day(row['local_date'])} for {words.plain(row['clinic'])}."
+    if row["booking_of_another_year"]:
+        counted += (
+            f" It makes no booking: its Booking cell names no year of {', '.join(settings.booking_years)}."
+        )
     return f"In, since import {row['first_import_id']}", counted, ":material/check_circle:"
 
 
@@ -140,7 +144,8 @@ def rejected(row: Mapping[str, Any], *, opened: bool) -> None:
     st.warning(". ".join(rejected_words(row)), icon=":material/block:")
     link("imports", f"Import {row['import_id']}", ":material/sync:", run=str(row["import_id"]))
     cells = masking.cells(row["cells"], settings.columns, masked=not opened)
-    frame = pd.DataFrame({"Cell": list(cells), "Holds": [words.plain(cell) for cell in cells.values()]})
+    held = [words.plain(readable.cell(cell, view.zone)) for cell in cells.values()]
+    frame = pd.DataFrame({"Cell": list(cells), "Holds": held})
     st.table(frame, border="horizontal", hide_index=True)
 
 
@@ -235,7 +240,7 @@ def of_reason(reason: str, *, resolved: bool) -> None:
 def shown_cells(row: Mapping[str, Any]) -> str:
     """The record's cells in one text, masked."""
     cells = masking.cells(row["cells"], settings.columns)
-    return words.listed(f"{name}: {cell}" for name, cell in cells.items())
+    return words.listed(f"{name}: {readable.cell(cell, view.zone)}" for name, cell in cells.items())
 
 
 # Rule tester

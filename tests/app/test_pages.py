@@ -523,6 +523,7 @@ def test_a_refused_mass_deletion_shows_what_would_go_and_may_be_allowed(site: Si
     press(app, "Import everything and allow the deletion")
     ended(site.service, import_id + 1)
     assert site.ask("SELECT count(*) FROM conversations WHERE deleted_at IS NULL") == [(50,)]
+    assert "Import everything and allow the deletion" not in labels(site.visit("imports", run=str(import_id)))
 
 
 # Rates

@@ -115,6 +115,13 @@ def test_a_record_is_found_by_its_airtable_id(
     assert more in found
 
 
+def test_a_booking_that_is_not_counted_says_why_at_once(site: Site, odd: dict[str, str]) -> None:
+    """The record is in the figures, and its booking of another year is not."""
+    site.standin.table.update(odd["in"], {"Booking": "March 3, 2024"}, at=site.standin.advance(60))
+    site.import_all()
+    assert "It makes no booking: its Booking cell names no year of 2025." in find(site, odd["in"])
+
+
 def test_a_record_is_found_by_its_address_or_user_id(site: Site, odd: dict[str, str]) -> None:
     """What people have at hand; a record without a clinic has a User ID all the same."""
     user = site.standin.table.records()[0].cells["User ID"]
@@ -184,6 +191,21 @@ def test_contact_data_are_hidden_until_the_record_is_opened(
     app = site.look(press(app, "Show contact data"))
     assert cells(app) == {"User ID": "lost-1", "Name": "Alice Stone", "Email": "alice@clinic.test"}
     assert logged == [("record_opened", {"record": odd["lost"], "by": "local"})]
+
+
+def test_a_moment_in_a_cell_is_told_in_the_zone(site: Site) -> None:
+    """Airtable writes UTC; every page tells the zone, which is named. Other text stays as it is."""
+    written = {
+        "User ID": "lost-2",
+        "Conversation Date": "2025-03-14T14:30:00.000Z",
+        "Booking": "2025-13-14T14:00:00Z",
+    }
+    record = site.standin.table.create(written, at=START)
+    site.import_all()
+    app = site.visit("quality", record=record.id)
+    assert cells(app)["Conversation Date"] == "14 Mar 2025, 10:30 EDT"
+    assert "14 Mar 2025, 10:30 EDT" in site.visit("quality").dataframe[0].value.to_csv()
+    assert cells(press(app, "Show contact data"))["Booking"] == "2025-13-14T14:00:00Z"
 
 
 def test_a_conversations_contact_is_hidden_too(site: Site, odd: dict[str, str]) -> None:

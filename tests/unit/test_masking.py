@@ -67,6 +67,44 @@ def test_other_text_is_shown_without_what_looks_like_contact(value: str, shown: 
     assert masking.wording(value) == shown
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2025-03-14T14:30:00.000Z",
+        "2025-03-14 20:30:00 +0200",
+        "3/14/2025 2:30 PM",
+        "March 14, 2025",
+        "14 March 2025",
+        "Friday, March 14, 2025 10:00am",
+        "Mar 14, 2025 at 02:30 PM EST",
+        "2025",
+    ],
+)
+def test_a_date_is_shown_as_it_is_written(value: str) -> None:
+    """Its digits are no telephone number, its words no name."""
+    assert masking.MASKS[Column.CONVERSATION_DATE](value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["212-555-0187", "12 34 56 78", "2125550187", "Alice Stone", "March 14, 2025, Alice", "May Stone"],
+)
+def test_what_is_no_date_is_hidden_in_a_dates_cell(value: str) -> None:
+    """A name or a number in the wrong cell."""
+    assert masking.MASKS[Column.CONVERSATION_DATE](value) == masking.name(value)
+
+
+@pytest.mark.parametrize("column", [Column.ENGAGED, Column.LEAD_CREATED])
+def test_only_yes_and_no_are_shown_of_a_flag(column: Column) -> None:
+    """A name or a number in the wrong cell."""
+    assert [masking.MASKS[column](value) for value in ("Yes", "no", "Alice Stone", "212-555-0187")] == [
+        "Yes",
+        "no",
+        "A*** S***",
+        "2***",
+    ]
+
+
 def test_cells_are_masked_by_their_column() -> None:
     """Blank cells are left out; of an object nothing is told."""
     kept: dict[str, object] = {
