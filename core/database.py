@@ -49,6 +49,8 @@ class Fault(Enum):
 
 RECORD_CLASSES = frozenset({"22", "23", "54"})
 PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+# The server ended a connection whose transaction took too long for a timeout, as after a machine's sleep.
+OVERTIME_STATES = frozenset({"25P03", "25P04"})
 # Within those classes: the database was dropped, or a feature is off; waiting changes neither.
 LASTING_STATES = frozenset({"57P04", "55P04", "55000"})
 
@@ -119,6 +121,20 @@ IMPORT_LOCK_HELD = f"""
 """  # noqa: S608 (two constants of this module)
 
 
+def check_encoding(connection: Connection, conninfo: str) -> None:
+    """Any text must fit; SQL_ASCII, what `initdb` makes in the locale C, keeps whatever bytes it is given.
+
+    Raises:
+        DatabaseError: the database's encoding lacks characters.
+    """
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding not in {"UTF8", "SQL_ASCII"}:
+        raise DatabaseError(
+            f"The {place(conninfo)} is encoded in {encoding}, which lacks characters that Airtable has. "
+            "Make one with ENCODING 'UTF8'."
+        )
+
+
 def lock_for_transaction(connection: Connection, key: int) -> None:
     """Wait for another lock and hold it until this transaction ends."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:owner, :key)"), {"owner": OWNER, "key": key})
@@ -151,9 +167,8 @@ def fault(error: BaseException) -> Fault:
         return Fault.PASSING if lost else Fault.LASTING
     if state[:2] in RECORD_CLASSES:
         return Fault.RECORD
-    if state[:2] in PASSING_CLASSES and state not in LASTING_STATES:
-        return Fault.PASSING
-    return Fault.LASTING
+    passing = state[:2] in PASSING_CLASSES or state in OVERTIME_STATES
+    return Fault.PASSING if passing and state not in LASTING_STATES else Fault.LASTING
 
 
 def place(conninfo: str) -> str:
@@ -200,10 +215,24 @@ SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
         ("42501",),
         (
             "The user in DATABASE_URL lacks rights on the {where} (SQLSTATE {state}). "
-            "Grant CREATE on it and its schema public."
+            "Grant CREATE on it and its schema public, and all rights on the tables there."
         ),
     ),
     (("42P01",), "The {where} has no tables yet. Run `make migrate`."),
+    (
+        ("42P07",),
+        (
+            "The {where} holds tables that no migration of this program made (SQLSTATE {state}). "
+            "Empty it, or name another one (DATABASE_URL)."
+        ),
+    ),
+    (
+        ("25P03", "25P04"),
+        (
+            "The {where} ended a transaction that took too long for its timeouts (SQLSTATE {state}). "
+            "Import again; if it stays so, raise them."
+        ),
+    ),
     (("53100",), "The disk of the {where} is full (SQLSTATE {state}). Make room, then import again."),
     (
         ("57014",),

@@ -8,10 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from core.database import (
     MIGRATION_LOCK,
+    check_encoding,
     engine,
     explained,
     lock_for_transaction,
@@ -37,7 +38,7 @@ def migrate(conninfo: str, revision: str = "head") -> None:
         raise UsageError(f"There is no revision {revision}; there are {', '.join(reversed(known))}.")
     try:
         with explained(conninfo), made.begin() as connection:
-            _check_encoding(connection, conninfo)
+            check_encoding(connection, conninfo)
             lock_for_transaction(connection, MIGRATION_LOCK)
             held = MigrationContext.configure(connection).get_current_revision()
             if held not in {None, *known}:
@@ -54,15 +55,8 @@ def migrate(conninfo: str, revision: str = "head") -> None:
                 command.downgrade(config, revision)
             else:
                 command.upgrade(config, revision)
+            if revision == "base":
+                # Alembic's own table would be the last one left, and look like another program's.
+                connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
     finally:
         made.dispose()
-
-
-def _check_encoding(connection: Connection, conninfo: str) -> None:
-    """Any text must fit; SQL_ASCII, what `initdb` makes in the locale C, keeps whatever bytes it is given."""
-    encoding = connection.scalar(text("SHOW server_encoding"))
-    if encoding not in {"UTF8", "SQL_ASCII"}:
-        raise DatabaseError(
-            f"The {place(conninfo)} is encoded in {encoding}, which lacks characters that Airtable has. "
-            "Make one with ENCODING 'UTF8'."
-        )

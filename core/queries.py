@@ -136,6 +136,7 @@ READ_HAS_TABLES = text("SELECT to_regclass('import_logs') IS NOT NULL")
 
 # The newest file in migrations/versions.
 REVISION = "0005"
+READ_HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 READ_REVISION = text("SELECT version_num FROM alembic_version")
 
 READ_OTHER_TABLES = text("""
@@ -260,7 +261,8 @@ def has_tables(connection: Connection) -> bool:
 
 def has_newest_tables(connection: Connection) -> bool:
     """Whether the product's tables are as this release declares them."""
-    return has_tables(connection) and connection.scalar(READ_REVISION) == REVISION
+    told = has_tables(connection) and connection.scalar(READ_HAS_REVISION)
+    return bool(told) and connection.scalar(READ_REVISION) == REVISION
 
 
 def holds_other_tables(connection: Connection) -> bool:

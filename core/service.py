@@ -132,7 +132,8 @@ class Service:
         migrate(self.conninfo, revision)
 
     def _check_place(self, connection: Connection) -> None:
-        """Refuse a database that is another source's, or where the demo would lie among other tables."""
+        """Refuse what cannot hold all text, what is another source's, and for the demo another program's."""
+        database.check_encoding(connection, self.conninfo)
         if queries.has_tables(connection):
             check_source(runs.source_held(connection), self.settings.source)
         elif self.settings.demo and queries.holds_other_tables(connection):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from typing import Self
 
 import psycopg
@@ -251,6 +252,8 @@ PASSING = {
     "deadlock": "40P01",
     "lock not available": "55P03",
     "input/output error": "58030",
+    "transaction idle too long": "25P03",
+    "transaction too long": "25P04",
 }
 
 
@@ -261,7 +264,7 @@ def test_a_refusal_that_passes(product: Importing, standin: StandIn, sqlstate: s
     assert_whole(product, standin, product.full())
 
 
-@pytest.mark.parametrize("sqlstate", ["53100", "57014"])
+@pytest.mark.parametrize("sqlstate", ["53100", "57014", "25P03"])
 def test_a_refusal_that_lasts(product: Importing, standin: StandIn, sqlstate: str) -> None:
     """What the database refuses for good fails the run with its SQLSTATE; no record is rejected for it."""
     refuse(product, sqlstate, times=1_000)
@@ -301,6 +304,30 @@ def cancel_sleeper(url: str) -> None:
     )
     with psycopg.connect(url, autocommit=True) as other:
         until(lambda: other.execute(cancel).fetchone() is not None, "a statement that sleeps")
+
+
+def test_the_server_ends_an_idle_transaction(product: Importing, standin: StandIn) -> None:
+    """A machine that slept in the middle of a batch finds its connection ended, and repeats the batch."""
+    idle = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+        " AND EXISTS (SELECT FROM import_logs)"
+    )
+    database = psycopg.conninfo.conninfo_to_dict(product.url)["dbname"]
+    product.execute(f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '300ms'")
+    slept: list[bool] = []
+
+    def wake_up() -> datetime:
+        with psycopg.connect(product.url, autocommit=True) as other:
+            if not slept and other.execute(idle).fetchone() is not None:
+                slept.append(True)
+                until(lambda: other.execute(idle).fetchone() is None, "the end of the transaction")
+        return CLOCK.now()
+
+    product.plant = replace(product.plant, clock=replace(CLOCK, now=wake_up))
+    ended = product.full()
+    product.execute(f"ALTER DATABASE {database} RESET ALL")
+    assert slept
+    assert_whole(product, standin, ended)
 
 
 def test_a_connection_that_cannot_be_prepared_at_once(product: Importing) -> None:

@@ -1,6 +1,7 @@
 """Databases that were made with other defaults than ours: any PostgreSQL will do (spec, section 4)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -8,6 +9,9 @@ from psycopg import sql
 
 from core.errors import DatabaseError
 from core.migration import migrate
+from core.queries import REVISION
+from core.service import Service
+from core.settings import load
 from tests.support.comparison import differences
 from tests.support.imports import importing
 from tests.support.postgres import Postgres
@@ -49,6 +53,17 @@ def test_a_database_that_cannot_hold_all_text_is_refused(made: str) -> None:
     """One line names the encoding, before the first record would be refused."""
     with pytest.raises(DatabaseError, match=r"encoded in LATIN1"):
         migrate(made)
+
+
+@pytest.mark.parametrize("made", ["LATIN1"], indirect=True)
+def test_a_backup_in_a_database_that_cannot_hold_all_text_is_refused(made: str, tmp_path: Path) -> None:
+    """Tables that are as they should be, restored into such a database, do not hide its encoding."""
+    with psycopg.connect(made) as connection:
+        connection.execute("CREATE TABLE import_logs (); CREATE TABLE data_source (identity text)")
+        connection.execute(f"CREATE TABLE alembic_version AS SELECT '{REVISION}' AS version_num")
+    known = load({"DATABASE_URL": made, "LOG_DIR": str(tmp_path)}, tmp_path / "none")
+    with Service(known) as service, pytest.raises(DatabaseError, match=r"encoded in LATIN1"):
+        service.prepare()
 
 
 @pytest.mark.parametrize("default", ["datestyle = 'SQL, DMY'", "client_encoding = 'LATIN1'"])

@@ -151,6 +151,18 @@ def test_the_newest_tables_are_told_without_alembic(empty_database_url: str) -> 
         assert has_newest_tables(connection)
 
 
+def test_tables_that_no_migration_made_are_left_alone(database_url: str) -> None:
+    """Where nothing says which revision the tables have, one line says so; `make migrate` would not help."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    before = facts(database_url)
+    with opened(database_url) as made, made.connect() as connected:
+        assert not has_newest_tables(connected)
+    with pytest.raises(DatabaseError, match=r"no migration of this program made \(SQLSTATE 42P07\)"):
+        migrate(database_url)
+    assert facts(database_url) == before
+
+
 def test_migrating_what_is_up_to_date_changes_nothing(database_url: str) -> None:
     """Every start migrates; on current tables that is nothing."""
     before = facts(database_url)

@@ -38,6 +38,18 @@ def test_the_demo_starts_in_an_empty_database(empty_database_url: str, tmp_path:
     assert "conversations" in tables(empty_database_url)
 
 
+def test_the_demo_starts_where_all_tables_were_taken_back(empty_database_url: str, tmp_path: Path) -> None:
+    """`migrate --to base` leaves an empty database, not one that looks like another program's."""
+    with Service(settings(empty_database_url, tmp_path)) as service:
+        service.migrate_to("base")
+        assert tables(empty_database_url) == []
+        service.prepare()
+        service.migrate_to("base")
+        assert tables(empty_database_url) == []
+        service.prepare()
+    assert "conversations" in tables(empty_database_url)
+
+
 def test_the_demo_refuses_another_programs_database(empty_database_url: str, tmp_path: Path) -> None:
     """Without a key, a database with somebody else's tables is left as it is; the message has the cure."""
     execute(empty_database_url, "CREATE TABLE invoices (id int)")
