@@ -219,6 +219,7 @@ SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
     ),
     (("42P01",), "The {where} has no tables yet. Run `make migrate`."),
+    (("42703",), "The {where} lacks a column (SQLSTATE {state}). Run `make migrate`."),
     (
         ("42P07",),
         (
@@ -236,7 +237,7 @@ SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("53100",), "The disk of the {where} is full (SQLSTATE {state}). Make room, then import again."),
     (
         ("57014",),
-        "The {where} cancelled a statement (SQLSTATE {state}). Import again; if it stays so, ask why.",
+        "The {where} cancelled a statement (SQLSTATE {state}). Try again; if it stays so, ask why.",
     ),
 )
 

@@ -358,15 +358,15 @@ def missed(connection: Connection, settings: Settings, since: datetime | None, n
     return max(len(passed), int(queries.slot_missed(connection)))
 
 
-def down(version: str) -> HealthReport:
-    """The health where PostgreSQL does not answer."""
+def down(version: str, reason: str = "PostgreSQL does not answer.") -> HealthReport:
+    """The health where PostgreSQL does not answer, or refuses to."""
     return HealthReport(
         status="down",
         database=DatabaseHealth(status="down"),
         scheduler=SchedulerHealth(status="unknown", next_run=None),
         data=DataHealth(conversations=None),
         version=version,
-        reasons=["PostgreSQL does not answer."],
+        reasons=[reason],
     )
 
 

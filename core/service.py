@@ -16,7 +16,13 @@ from core.background import Background
 from core.clock import Clock
 from core.control import Control
 from core.embedded import EmbeddedServer
-from core.errors import DatabaseError, NoImportRunningError, NothingImportedError, SourceMismatchError
+from core.errors import (
+    DatabaseError,
+    DatabaseUnavailableError,
+    NoImportRunningError,
+    NothingImportedError,
+    SourceMismatchError,
+)
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
 from core.origin import Origin
@@ -304,8 +310,10 @@ class Service:
             with database.explained(self.conninfo), self._quick_engine.connect() as connection:
                 count = self._live_count(connection)
                 return reports.health(connection, self.settings, self.clock.now(), __version__, count)
-        except DatabaseError:
+        except DatabaseUnavailableError:
             return reports.down(__version__)
+        except DatabaseError as error:
+            return reports.down(__version__, error.message)
 
     def _live_count(self, connection: Connection) -> int:
         """Counted once for each version of the data: monitors ask every second, data change twice a day."""

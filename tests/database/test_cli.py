@@ -281,6 +281,16 @@ def test_health_says_what_is_wrong(real: House, standin: StandIn) -> None:
     assert {"status: degraded", "reasons: Import 1 failed."} <= set(health.out.splitlines())
 
 
+def test_health_says_what_postgresql_refuses(real: House) -> None:
+    """Tables of an older release are no silence of PostgreSQL's: the reason names the cure."""
+    real.run("import", "--full")
+    real.run("migrate", "--to", "0002")
+    health = real.run("health")
+    assert health.code == 1
+    assert "status: down" in health.out
+    assert "lacks a column (SQLSTATE 42703). Run `make migrate`." in health.out
+
+
 def test_sample_records_show_the_rules(house: House) -> None:
     """`test-rules` needs neither source nor database."""
     said = house.run("test-rules", DATABASE_URL="postgresql://127.0.0.1:1/none")
