@@ -189,7 +189,10 @@ def _health(known: Settings, chosen: argparse.Namespace) -> int:
         except DatabaseError as error:
             print(error.message, file=sys.stderr)  # the report says only that it is down
         report = service.health()
+        troubles = service.troubles() if report.status == "degraded" else []
     _print(report, chosen)
+    for trouble in troubles:
+        print(trouble, file=sys.stderr)
     return 0 if report.status == "ok" else 1
 
 
@@ -367,8 +370,7 @@ def _lines(value: object, path: str = "") -> Iterator[str]:
         for number, part in enumerate(value, 1):
             yield from _lines(part, f"{path}[{number}]")
     else:
-        told = ", ".join(map(str, value)) if isinstance(value, list) else value
-        yield f"{path}: {'–' if told in (None, '') else told}"
+        yield f"{path}: {'–' if value in (None, []) else value}"
 
 
 def _user() -> str:

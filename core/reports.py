@@ -216,8 +216,6 @@ class HealthReport(Report):
     scheduler: SchedulerHealth
     data: DataHealth
     version: str
-    reasons: list[str]
-    """Why it is not `ok`, a sentence each."""
 
 
 def status(connection: Connection, settings: Settings, now: datetime) -> StatusReport:
@@ -319,14 +317,10 @@ def health(
     connection: Connection, settings: Settings, now: datetime, version: str, conversations: int
 ) -> HealthReport:
     """Whether everything is as it should be; degraded where a person should look."""
-    last = queries.last_ended(connection)
     beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
     alive = beat["seen_at"] is not None
-    # By this machine's clock: whether it does its work does not hang on Airtable's.
-    late = missed(connection, settings, queries.last_reading(connection), now)
-    reasons = _reasons(last, late, paused=bool(beat["paused"]))
     return HealthReport(
-        status="degraded" if reasons else "ok",
+        status="degraded" if troubles(connection, settings, now) else "ok",
         database=DatabaseHealth(status="ok"),
         scheduler=SchedulerHealth(
             status="paused" if beat["paused"] else "running" if alive else "stopped",
@@ -334,19 +328,22 @@ def health(
         ),
         data=DataHealth(conversations=conversations),
         version=version,
-        reasons=reasons,
     )
 
 
-def _reasons(last: RowMapping | None, late: int, *, paused: bool) -> list[str]:
-    """What a person should look at: the last import's end, missing imports, a schedule that rests."""
-    reasons = ["The schedule is paused."] if paused else []
+def troubles(connection: Connection, settings: Settings, now: datetime) -> list[str]:
+    """Why the health is `degraded`, a sentence each: the schedule rests, how imports ended, missing ones."""
+    last = queries.last_ended(connection)
+    beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
+    # By this machine's clock: whether it does its work does not hang on Airtable's.
+    late = missed(connection, settings, queries.last_reading(connection), now)
+    found = ["The schedule is paused."] if beat["paused"] else []
     if last is not None and last["status"] in {"failed", "partial"}:
         ended = "failed" if last["status"] == "failed" else "is partial"
-        reasons.append(f"Import {last['id']} {ended}.")
+        found.append(f"Import {last['id']} {ended}.")
     if late:
-        reasons.append(f"{late} scheduled import{'s' if late > 1 else ''} brought no data.")
-    return reasons
+        found.append(f"{late} scheduled import{'s' if late > 1 else ''} brought no data.")
+    return found
 
 
 def missed(connection: Connection, settings: Settings, since: datetime | None, now: datetime) -> int:
@@ -358,7 +355,7 @@ def missed(connection: Connection, settings: Settings, since: datetime | None, n
     return max(len(passed), int(queries.slot_missed(connection)))
 
 
-def down(version: str, reason: str = "PostgreSQL does not answer.") -> HealthReport:
+def down(version: str) -> HealthReport:
     """The health where PostgreSQL does not answer, or refuses to."""
     return HealthReport(
         status="down",
@@ -366,7 +363,6 @@ def down(version: str, reason: str = "PostgreSQL does not answer.") -> HealthRep
         scheduler=SchedulerHealth(status="unknown", next_run=None),
         data=DataHealth(conversations=None),
         version=version,
-        reasons=[reason],
     )
 
 

@@ -18,7 +18,6 @@ from core.control import Control
 from core.embedded import EmbeddedServer
 from core.errors import (
     DatabaseError,
-    DatabaseUnavailableError,
     NoImportRunningError,
     NothingImportedError,
     SourceMismatchError,
@@ -310,10 +309,12 @@ class Service:
             with database.explained(self.conninfo), self._quick_engine.connect() as connection:
                 count = self._live_count(connection)
                 return reports.health(connection, self.settings, self.clock.now(), __version__, count)
-        except DatabaseUnavailableError:
+        except DatabaseError:
             return reports.down(__version__)
-        except DatabaseError as error:
-            return reports.down(__version__, error.message)
+
+    def troubles(self) -> list[str]:
+        """Why the health is `degraded`, a sentence each; raises as `ask` does."""
+        return self.ask(lambda connection: reports.troubles(connection, self.settings, self.clock.now()))
 
     def _live_count(self, connection: Connection) -> int:
         """Counted once for each version of the data: monitors ask every second, data change twice a day."""

@@ -306,6 +306,6 @@ def test_health_is_degraded_where_a_person_should_look(
     if paused:
         pause(office, NOON)
     report = office.ask(lambda connection: reports.health(connection, settings, EVENING, "1", 0))
-    assert " ".join(report.reasons) == why
+    assert " ".join(office.ask(lambda connection: reports.troubles(connection, settings, EVENING))) == why
     assert (report.status == "degraded") == bool(why)
     assert (report.scheduler.status == "paused") == paused
