@@ -29,11 +29,11 @@ def import_buttons() -> None:
     if visit.view().standing.running is not None:
         _cancel_button()
         return
-    source = visit.view().source
+    source, first = visit.view().source, visit.view().standing.as_of is None
     st.button(
         "Import changes",
         icon=":material/sync:",
-        type="primary",
+        type="secondary" if first else "primary",
         help=f"Reads what changed in {source} since the last import.",
         on_click=start_import,
         args=(Mode.INCREMENTAL,),
@@ -41,6 +41,7 @@ def import_buttons() -> None:
     st.button(
         "Import everything",
         icon=":material/cloud_download:",
+        type="primary" if first else "secondary",
         help=f"Reads all records, and removes what {source} no longer has.",
         on_click=start_import,
         args=(Mode.FULL,),

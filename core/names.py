@@ -10,7 +10,7 @@ COUNT_NAMES: Mapping[str, str] = {measure: MEASURES[measure].label for measure i
 MODES: Mapping[str, str] = {"full": "Everything", "incremental": "Changes"}
 JOBS: Mapping[str, str] = {"import": "Changes", "reconcile": "Everything"}
 TRIGGERS: Mapping[str, str] = {
-    "manual": "A person",
+    "manual": "By hand",
     "scheduler": "The schedule",
     "reconcile": "The weekly full import",
     "startup": "The server’s start",

@@ -5,11 +5,15 @@ A conversation of another year may have booked into a counted one: that makes a 
 """
 
 from collections.abc import Collection, Iterable
+from datetime import date, timedelta
 
 import pandas as pd
 
 from core import periods, tabular
 from core.periods import Period, Unit
+
+# So far ahead most people book: what ends less than that before a year that is not counted falls at its end.
+BOOKED_AHEAD = timedelta(days=31)
 
 
 def years(period: Period, counted: Collection[str]) -> list[tuple[int, int]]:
@@ -38,9 +42,16 @@ def named(stretches: Iterable[tuple[int, int]]) -> str:
 
 
 def sentence(period: Period, counted: Collection[str]) -> str:
-    """`Bookings of 2024 are not counted.`; blank where all of the period's years are."""
-    found = named(years(period, counted))
+    """`Bookings of 2024 are not counted.`; blank where conversations of the period book into none."""
+    found = named(years(_with_booked(period), counted))
     return f"Bookings of {found} are not counted." if found else ""
+
+
+def _with_booked(period: Period) -> Period:
+    """The period and the days after it that its last conversations book into."""
+    if period.last is None:
+        return period
+    return Period(period.first, min(period.last, date.max - BOOKED_AHEAD) + BOOKED_AHEAD)
 
 
 def by_start(frame: pd.DataFrame, unit: Unit, period: Period, counted: Collection[str]) -> pd.DataFrame:

@@ -20,16 +20,18 @@ def of(first: int, last: int) -> Period:
     ("period", "told", "wholly"),
     [
         (ALL_TIME, "", False),
-        (of(2025, 2025), "", False),
+        (of(2025, 2025), "Bookings of 2026 are not counted.", False),
+        (Period(date(2025, 1, 1), date(2025, 11, 30)), "", False),
         (of(2024, 2024), "Bookings of 2024 are not counted.", True),
-        (of(2024, 2025), "Bookings of 2024 are not counted.", False),
-        (of(2025, 2026), "Bookings of 2026 are not counted.", False),
+        (of(2024, 2025), "Bookings of 2024 and 2026 are not counted.", False),
+        (of(2026, 2026), "Bookings of 2026 are not counted.", True),
         (of(2022, 2024), "Bookings of 2022–2024 are not counted.", True),
-        (of(2024, 2062), "Bookings of 2024, 2026 and 2028–2062 are not counted.", False),
+        (of(2024, 2061), "Bookings of 2024, 2026 and 2028–2062 are not counted.", False),
+        (of(9998, 9999), "Bookings of 9998–9999 are not counted.", True),
     ],
 )
 def test_years_that_are_not_counted_are_named(period: Period, told: str, wholly: bool) -> None:
-    """Of those within the period; a rate is unknown where no day of it is counted."""
+    """Of those that its conversations book into; a rate is unknown where no day is counted."""
     assert uncounted.sentence(period, COUNTED) == told
     assert uncounted.wholly(period, COUNTED) is wholly
 
