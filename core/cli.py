@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -184,16 +184,22 @@ def _stats(known: Settings, chosen: argparse.Namespace) -> int:
 
 def _health(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
-        try:
+        with suppress(DatabaseError):  # which the report tells
             service.require_import()
-        except DatabaseError as error:
-            print(error.message, file=sys.stderr)  # the report says only that it is down
         report = service.health()
-        troubles = service.troubles() if report.status == "degraded" else []
+        troubles = _troubles(service) if report.status != "ok" else []
     _print(report, chosen)
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 0 if report.status == "ok" else 1
+
+
+def _troubles(service: Service) -> list[str]:
+    """Why the health is not `ok`, which its object does not tell."""
+    try:
+        return service.troubles()
+    except DatabaseError as error:
+        return [error.message]
 
 
 def _test_airtable(known: Settings, chosen: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ def around(page: Any) -> None:  # noqa: ANN401 (Streamlit does not name the clas
         visit.begin(looked)
         sidebar.note(looked)
         sidebar.signed_in()
-        live.show(statusline.draw)
+        live.show(statusline.draw, rarely=statusline.told_below(standing))
         outcome.incomplete(standing)
         actions.show_answer()
         page.run()

@@ -12,8 +12,11 @@ from core.standing import Standing
 BUSY, IDLE, DOWN = 1.0, 10.0, 2.0
 
 
-def show(part: Callable[[Standing], None]) -> None:
-    """A part of the page that refreshes alone; when an import begins or ends, the whole page does."""
+def show(part: Callable[[Standing], None], *, rarely: bool = False) -> None:
+    """A part of the page that refreshes alone; when an import begins or ends, the whole page does.
+
+    It refreshes once a second while an import runs, unless it need only be `rarely`.
+    """
     before, theme = visit.view().standing, visit.theme()
 
     @visit.while_served()
@@ -29,7 +32,7 @@ def show(part: Callable[[Standing], None]) -> None:
             st.rerun()
         part(standing)
 
-    st.fragment(refresh, run_every=BUSY if before.running else IDLE)()
+    st.fragment(refresh, run_every=BUSY if before.running and not rarely else IDLE)()
 
 
 def _mark(standing: Standing) -> tuple[object, ...]:

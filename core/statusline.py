@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import outcome, visit, words
 from core.freshness import Light, Verdict, verdict
+from core.links import RUN
 from core.standing import Standing
 
 LIGHTS: Mapping[Light, tuple[str, str]] = {
@@ -34,8 +35,15 @@ def draw(standing: Standing) -> None:
         _schedule_badge(standing, now)
         if visit.view().settings.demo:
             st.badge("Demo data", icon=":material/science:", color="violet", help=DEMO_HELP)
-    if standing.running is not None:
+    if standing.running is not None and not told_below(standing):
         _progress_bar(standing)
+
+
+def told_below(standing: Standing) -> bool:
+    """Whether the page itself shows how far the running import is, and more of it."""
+    running = standing.running
+    shown = {"", str(running["id"])} if running is not None else set[str]()
+    return visit.view().page == "imports" and st.query_params.get(RUN, "") in shown
 
 
 def _freshness_badge(standing: Standing, now: datetime) -> None:

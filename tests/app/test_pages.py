@@ -104,7 +104,8 @@ def test_a_running_import_is_shown_everywhere(site: Site, page: str) -> None:
     """Its number, what it does, and cancel instead of a second start."""
     run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
     app = site.visit(page)
-    assert any(f"Import {run.import_id}" in bar.proto.text for bar in app.main.get("progress"))
+    (bar,) = app.main.get("progress")
+    assert f"Import {run.import_id}" in f"{bar.proto.text} {said(app)}"
     assert "Import everything" not in labels(app)
     if page in WITH_BUTTONS:
         press(app, "Cancel import")
@@ -183,12 +184,21 @@ def test_a_first_import_that_runs_is_said_so(make_site: Callable[..., Site]) -> 
     run.run()
 
 
+def test_the_view_of_another_import_shows_the_running_one_too(site: Site) -> None:
+    """Its bar is left out only where the page itself has one."""
+    run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
+    for shown, told in (("1", f"Import {run.import_id}: "), (str(run.import_id), "")):
+        (bar,) = site.visit("imports", run=shown).main.get("progress")
+        assert bar.proto.text.startswith(told or "Starting")
+    run.run()
+
+
 def test_a_running_import_that_has_told_nothing_is_starting(site: Site) -> None:
     """Between its row and its first word."""
     run = site.service.begin_import(Order(Mode.FULL, Trigger.MANUAL, "ada"), Control())
     site.change("UPDATE import_logs SET progress = NULL WHERE id = %s", run.import_id)
-    bars = [bar.proto.text for bar in site.visit("imports").main.get("progress")]
-    assert bars == [f"Import {run.import_id}: Starting", "Starting"]
+    for page, told in (("rates", f"Import {run.import_id}: Starting"), ("imports", "Starting")):
+        assert [bar.proto.text for bar in site.visit(page).main.get("progress")] == [told]
     run.run()
 
 

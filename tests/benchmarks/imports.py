@@ -96,8 +96,9 @@ def again(mode: Mode, prepare: Callable[[Source, Service], str | None]) -> Calla
     return prepared
 
 
-def unchanged(_source: Source, _product: Service) -> None:
-    """Nothing changes, and all is read."""
+def unchanged(_source: Source, product: Service) -> None:
+    """What another measure has edited is imported first: then nothing changes, and all is read."""
+    run(product, Mode.INCREMENTAL)
 
 
 def edited(source: Source, product: Service) -> str:

@@ -289,7 +289,7 @@ def test_health_says_what_postgresql_refuses(real: House) -> None:
     health = real.run("health")
     assert health.code == 1
     assert "status: down" in health.out
-    assert "lacks a column (SQLSTATE 42703). Run `make migrate`." in health.out
+    assert "lacks a column (SQLSTATE 42703). Run `make migrate`." in health.err
 
 
 def test_sample_records_show_the_rules(house: House) -> None:
