@@ -6,7 +6,7 @@ The only module that catches everything: a run always ends with a row that says 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -39,9 +39,9 @@ from core.records import Decision, Outcome
 from core.rules import SEEDED_AUTOMATIONS, Ruleset, decide, name_key, quarantined
 from core.runs import LastSuccess, Mode, Status, Trigger
 from core.seen import Seen
+from core.timetable import OVERLAP
 
 BATCH = 100
-OVERLAP = timedelta(minutes=5)
 REFRESH_SECONDS = 1.0
 MASS_DELETION_ROWS = 10
 # So many record ids are held at once; each is asked for by id in a page of a hundred.

@@ -1,7 +1,7 @@
 """Migrations: the tables brought up, or back, to a revision.
 
 Loading Alembic is a tenth of a command's start, and nearly every start finds the tables as they should be:
-`core.schema` tells, and only then is this module wanted.
+`queries.has_newest_tables` tells, and only where they are not is this module wanted.
 """
 
 from alembic import command

@@ -221,7 +221,7 @@ class HealthReport(Report):
 def status(connection: Connection, settings: Settings, now: datetime) -> StatusReport:
     """Whether an import runs and how far it is, what the scheduler does, and the last success."""
     running, last = queries.running(connection), queries.last_completed(connection)
-    beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
+    beat = heartbeat(connection, now)
     return StatusReport(
         status=RunState(
             is_running=running is not None,
@@ -317,10 +317,10 @@ def health(
     connection: Connection, settings: Settings, now: datetime, version: str, conversations: int
 ) -> HealthReport:
     """Whether everything is as it should be; degraded where a person should look."""
-    beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
+    beat = heartbeat(connection, now)
     alive = beat["seen_at"] is not None
     return HealthReport(
-        status="degraded" if troubles(connection, settings, now) else "ok",
+        status="degraded" if _troubles(connection, settings, beat, now) else "ok",
         database=DatabaseHealth(status="ok"),
         scheduler=SchedulerHealth(
             status="paused" if beat["paused"] else "running" if alive else "stopped",
@@ -333,10 +333,19 @@ def health(
 
 def troubles(connection: Connection, settings: Settings, now: datetime) -> list[str]:
     """Why the health is `degraded`, a sentence each: the schedule rests, how imports ended, missing ones."""
+    return _troubles(connection, settings, heartbeat(connection, now), now)
+
+
+def heartbeat(connection: Connection, now: datetime) -> RowMapping:
+    """Whether the schedule is paused and by whom, and what a server that lives now said last."""
+    return queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
+
+
+def _troubles(connection: Connection, settings: Settings, beat: RowMapping, now: datetime) -> list[str]:
     last = queries.last_ended(connection)
-    beat = queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS))
     # By this machine's clock: whether it does its work does not hang on Airtable's.
-    late = missed(connection, settings, queries.last_reading(connection), now)
+    began = queries.last_reading(connection)
+    late = missed(connection, settings, began and began - timetable.OVERLAP, now)
     found = ["The schedule is paused."] if beat["paused"] else []
     if last is not None and last["status"] in {"failed", "partial"}:
         ended = "failed" if last["status"] == "failed" else "is partial"

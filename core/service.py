@@ -16,12 +16,7 @@ from core.background import Background
 from core.clock import Clock
 from core.control import Control
 from core.embedded import EmbeddedServer
-from core.errors import (
-    DatabaseError,
-    NoImportRunningError,
-    NothingImportedError,
-    SourceMismatchError,
-)
+from core.errors import DatabaseError, NoImportRunningError, NothingImportedError, SourceMismatchError
 from core.importer import Import, Order, Plant, check_source
 from core.log import Log
 from core.origin import Origin

@@ -1,12 +1,12 @@
 """How things stand: what an import does, how the last ones ended, and which version the figures have."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping
 
 from core import queries, reports
-from core.reports import HEARTBEAT_SECONDS, StatusReport
+from core.reports import StatusReport
 from core.settings import Settings
 
 
@@ -53,7 +53,7 @@ def read(connection: Connection, settings: Settings, now: datetime) -> Standing:
         last_ended=ended,
         last_success=succeeded,
         holds_data=succeeded is not None or queries.any_live(connection),
-        beat=queries.scheduler(connection, now - timedelta(seconds=HEARTBEAT_SECONDS)),
+        beat=reports.heartbeat(connection, now),
         missed=reports.missed(connection, settings, as_of, now),
         version=f"{queries.data_version(connection)}.{ended['id'] if ended else 0}",
     )

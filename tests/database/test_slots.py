@@ -309,3 +309,10 @@ def test_health_is_degraded_where_a_person_should_look(
     assert " ".join(office.ask(lambda connection: reports.troubles(connection, settings, EVENING))) == why
     assert (report.status == "degraded") == bool(why)
     assert (report.scheduler.status == "paused") == paused
+
+
+def test_an_import_just_before_a_slot_does_not_do_it(office: Office, settings: Settings) -> None:
+    """What it read is older than the slot, as the status line says too."""
+    office.import_row("manual", "succeeded", EVENING - 2 * HOUR / 60)
+    late = office.ask(lambda connection: reports.troubles(connection, settings, EVENING + HOUR))
+    assert late == ["1 scheduled import brought no data."]
