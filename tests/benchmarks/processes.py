@@ -44,7 +44,7 @@ def beside(name: str, script: str, rounds: Sequence[str]) -> Callable[[Stage], A
         def sample() -> Sample:
             stage.source.pace()
             taken: dict[str, float] = {}
-            with stage.database() as ours, stage.database() as theirs, new_folder() as folder:
+            with stage.database() as ours, stage.database() as theirs, new_folder(durable=True) as folder:
                 for again in rounds:
                     taken[f"import{again}"] = product_process(stage, ours)
                     taken[f"{name}{again}"] = peer_process(stage, script, theirs, folder)

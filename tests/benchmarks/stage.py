@@ -43,7 +43,7 @@ class Stage:
     @cached_property
     def postgres(self) -> Postgres:
         """The server that TEST_DATABASE_URL names, or an embedded one as the product runs it."""
-        return self._stack.enter_context(running_postgres())
+        return self._stack.enter_context(running_postgres(durable=True))
 
     @cached_property
     def source(self) -> Source:
