@@ -41,7 +41,8 @@ def verdict(as_of: datetime | None, last_status: str | None, missed: int, *, hol
         told = "Data incomplete" if holds_data else "No data yet"
         return Verdict(Light.RED if grave else Light.NONE, told)
     if last_status == Status.FAILED:
-        return Verdict(Light.RED, "Not up to date")
+        # Not "not up to date": the data may be minutes old, and a newer import failed.
+        return Verdict(Light.RED, "Changes may be missing")
     if missed > 1:
         return Verdict(Light.RED, missing(missed))
     if last_status == Status.PARTIAL:

@@ -14,6 +14,8 @@ from core.periods import Period, Unit
 from core.queries import Totals
 from core.questions import ask, ask_now, drawn
 
+# By the sign that a change begins with; Streamlit itself knows no minus but the hyphen.
+ARROWS = {"+": "up", words.MINUS: "down"}
 TABLE_WIDTH = 620  # pixels; less on a narrow screen
 
 
@@ -93,7 +95,10 @@ def _change(count: int, then: int | None, unlike: str) -> dict[str, Any]:
     if unlike:
         return {"delta": words.NOTHING, "delta_arrow": "off", "delta_description": f"{unlike} not counted"}
     changed = words.change(count, then) if then is not None else None
-    return {"delta": changed, "delta_description": f"from {words.number(then)}" if changed else None}
+    if changed is None:
+        return {}
+    arrow = ARROWS.get(changed[0], "off")
+    return {"delta": changed, "delta_arrow": arrow, "delta_description": f"from {words.number(then)}"}
 
 
 def _unlike_years() -> str:

@@ -8,6 +8,7 @@ from core.periods import Period, Unit
 from core.rates import percent
 
 NOTHING = "–"
+MINUS = "−"
 MIDNIGHT = time()
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SHORTEST, MINUTE, HOUR, DAY = 0.1, 60, 3600, 86400
@@ -36,9 +37,9 @@ def share(count: int, of: int) -> str:
 
 
 def signed(value: float, places: int = 0) -> str:
-    """A difference with its sign, `+12` or `-3`; zero has none."""
+    """A difference with its sign, `+12` or `−3`; zero has none."""
     rounded = round(value, places)
-    sign = "+" if rounded > 0 else "-" if rounded < 0 else ""
+    sign = "+" if rounded > 0 else MINUS if rounded < 0 else ""
     return f"{sign}{abs(rounded):,.{places}f}"
 
 
@@ -48,7 +49,7 @@ def change(now: int, then: int) -> str | None:
 
 
 def points(count: int, of: int, then: int, of_then: int) -> str:
-    """How a rate changed from `then` ÷ `of_then`, in points of a percent, `-0.1`; rounded once."""
+    """How a rate changed from `then` ÷ `of_then`, in points of a percent, `−0.1`; rounded once."""
     return signed(percent(count * of_then - then * of, of * of_then, 1), 1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
+from streamlit.proto.Metric_pb2 import Metric as MetricProto
 from streamlit.testing.v1 import AppTest
 
 from core import grids, questions, visit
@@ -70,7 +71,7 @@ def test_an_empty_database_says_so(make_site: Callable[..., Site], page: str) ->
 def test_a_database_that_is_down_is_all_that_a_page_shows(
     site: Site, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exactly that, and what to do; when it is back, so is the page, with its filters."""
+    """Exactly that, what to do, and on System the logs; when it is back, so is the page, with its filters."""
     visits = site.visit(page, clinic="Clinic 3")
     with monkeypatch.context() as patched:
 
@@ -122,7 +123,7 @@ def test_a_failed_import_is_told_in_words(site: Site, page: str) -> None:
     site.standin.fail(unauthorized(), on=lambda _: True, times=None)
     assert site.import_all()[1] == "failed"
     text = said(site.visit(page))
-    assert ":red-badge[:material/error: Not up to date" in text
+    assert ":red-badge[:material/error: Changes may be missing" in text
     assert "Last import failed" in text
 
 
@@ -267,13 +268,24 @@ def test_rates_stand_beside_their_counts(site: Site) -> None:
     assert "40 of 200 conversations" in text
 
 
-def test_a_bounded_period_is_compared_with_the_one_before(site: Site) -> None:
-    """The change, and the dates that it is from."""
-    site.change("UPDATE conversations SET local_date = DATE '2025-12-05' WHERE mod(id, 4) = 0")
+@pytest.mark.parametrize(
+    ("earlier", "count", "delta", "arrow"),
+    [
+        ([0], "150", "+200.0 %", MetricProto.UP),
+        ([1, 2, 3], "50", "−66.7 %", MetricProto.DOWN),
+        ([0, 2], "100", "0.0 %", MetricProto.NONE),
+    ],
+)
+def test_a_bounded_period_is_compared_with_the_one_before(
+    site: Site, earlier: list[int], count: str, delta: str, arrow: int
+) -> None:
+    """The change, which way it went, and the dates that it is from."""
+    moved = "UPDATE conversations SET local_date = DATE '2025-12-05' WHERE mod(id, 4) = ANY(%s)"
+    site.change(moved, earlier)
     app = site.visit(period="Custom", **{"from": "2025-12-06", "to": "2025-12-06"})
     assert "Changes are from 5 Dec 2025." in said(app)
-    assert app.metric[0].value == "150"
-    assert app.metric[0].delta == "+200.0 %"
+    card = app.metric[0]
+    assert (card.value, card.delta, card.proto.direction) == (count, delta, arrow)
 
 
 def test_an_empty_period_leads_to_the_last_conversation(site: Site) -> None:
@@ -573,10 +585,10 @@ def test_totals_that_differ_are_named(make_site: Callable[..., Site]) -> None:
     app = site.visit("validation")
     assert app.warning[0].value == "Not as expected: conversations."
     row = app.table[0].value.iloc[0]
-    assert (row["Difference"], row["Difference (%)"]) == ("-50", "-20.00 %")
+    assert (row["Difference"], row["Difference (%)"]) == ("−50", "−20.00 %")
     overview = said(site.visit())
     assert "Totals not as expected" in overview
-    assert "Differences: Conversations -50" in overview
+    assert "Differences: Conversations −50" in overview
 
 
 def test_without_expectations_it_says_how_to_set_one(make_site: Callable[..., Site]) -> None:

@@ -42,22 +42,22 @@ def test_what_is_counted_is_one_or_several(count: int, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "places", "expected"), [(12, 0, "+12"), (-1234, 0, "-1,234"), (0.04, 1, "0.0")]
+    ("value", "places", "expected"), [(12, 0, "+12"), (-1234, 0, "−1,234"), (0.04, 1, "0.0")]
 )
 def test_a_difference_shows_its_sign(value: float, places: int, expected: str) -> None:
     """What rounds to zero has none."""
     assert words.signed(value, places) == expected
 
 
-@pytest.mark.parametrize(("now", "then", "expected"), [(9, 8, "+12.5 %"), (7, 8, "-12.5 %"), (5, 0, None)])
+@pytest.mark.parametrize(("now", "then", "expected"), [(9, 8, "+12.5 %"), (7, 8, "−12.5 %"), (5, 0, None)])
 def test_a_change_is_relative_to_what_was(now: int, then: int, expected: str | None) -> None:
     """From nothing there is no percentage."""
     assert words.change(now, then) == expected
 
 
 def test_a_change_in_points_is_rounded_once() -> None:
-    """From 39.46 % to 39.34 % are -0.1 points; of rounded rates, 39.3 less 39.5, it would be twice that."""
-    assert words.points(3934, 10000, 3946, 10000) == "-0.1"
+    """From 39.46 % to 39.34 % are −0.1 points; of rounded rates, 39.3 less 39.5, it would be twice that."""
+    assert words.points(3934, 10000, 3946, 10000) == "−0.1"
     assert words.points(1, 3, 1, 3) == "0.0"
 
 
