@@ -115,11 +115,16 @@ class _Readable(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         fields = getattr(record, "fields", {})
         said = " ".join(
-            f"{name}={value}" for name, value in fields.items() if name not in {"at", "import_id"}
+            f"{name}={_plain(value)}" for name, value in fields.items() if name not in {"at", "import_id"}
         )
         which = f" import {fields['import_id']}" if "import_id" in fields else ""
         what = record.getMessage().replace("_", " ")
         return f"{moment} {record.levelname.lower():7}{which} {what} {said}".rstrip()
+
+
+def _plain(value: object) -> str:
+    """A field's value; a count has its thousands separated."""
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _safe(error: BaseException) -> dict[str, object]:

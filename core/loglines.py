@@ -3,8 +3,8 @@
 import json
 import re
 from collections import deque
-from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,9 @@ FILES = ("combined.log", "import.log", FILE, "scheduler.log", "error.log")
 LEVELS = ("info", "warning", "error")
 FARTHEST_BYTES = 2_000_000
 TOLD = frozenset({"time", "level", "topic", "event", "import_id"})
+# How long after its end an import may still write a line: that it ended, or that its vacuum failed.
+AFTERMATH = timedelta(minutes=1)
+LATEST = "9999"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*")
 # What programs write into these fields, in the pages' words.
 VALUES: Mapping[str, Mapping[str, str]] = {
@@ -30,27 +33,26 @@ VALUES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def of_import(folder: Path, import_id: int, since: datetime, limit: int) -> list[dict[str, object]]:
+def of_import(
+    folder: Path, import_id: int, began: datetime, ended: datetime | None, limit: int
+) -> list[dict[str, object]]:
     """The last lines of an import in the current log file, oldest first; empty where it is not there.
 
-    What was written before `since` (its start) is another database's import of the same id: the demo's, say.
+    What was written before it began, or long after it ended, is another database's import of the same id:
+    the demo's, say.
     """
-    began = since.astimezone(UTC).isoformat(timespec="milliseconds")
-    return [line for line in read(folder, FILE, LEVELS, import_id, limit) if str(line.get("time")) >= began]
+    first, last = _stamp(began), _stamp(ended + AFTERMATH) if ended else LATEST
+    lines = (line for line in _entries(folder / FILE, LEVELS) if line.get("import_id") == import_id)
+    return list(deque((line for line in lines if first <= str(line.get("time")) <= last), maxlen=limit))
 
 
 def read(
     folder: Path, file: str, levels: Collection[str], import_id: int | None, limit: int
 ) -> list[dict[str, object]]:
     """The last lines of a log file that have one of these levels, of one import or of all; oldest first."""
-    lines: deque[dict[str, object]] = deque(maxlen=limit)
-    for line in _tail(folder / file):
-        entry = _entry(line)
-        if entry is None or entry.get("level") not in levels:
-            continue
-        if import_id is None or entry.get("import_id") == import_id:
-            lines.append(entry)
-    return list(lines)
+    lines = _entries(folder / file, levels)
+    wanted = (line for line in lines if import_id is None or line.get("import_id") == import_id)
+    return list(deque(wanted, maxlen=limit))
 
 
 def table(lines: list[dict[str, object]], zone: ZoneInfo, *, of_all: bool = False) -> pd.DataFrame:
@@ -91,6 +93,8 @@ def _details(line: Mapping[str, object], zone: ZoneInfo) -> str:
 def _value(name: str, value: object, zone: ZoneInfo) -> str:
     if isinstance(value, list):
         return " < ".join(str(part) for part in reversed(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return words.number(value)
     text = str(value)
     if MOMENT.fullmatch(text):
         return _time(text, zone)
@@ -109,6 +113,19 @@ def _time(text: object, zone: ZoneInfo) -> str:
     except ValueError:
         return "" if text is None else str(text)
     return f"{words.day(moment)}, {moment:%H:%M:%S} {words.zone_name(moment)}"
+
+
+def _entries(path: Path, levels: Collection[str]) -> Iterator[dict[str, object]]:
+    """What can be read of the file's end, one object a line, of these levels."""
+    for line in _tail(path):
+        entry = _entry(line)
+        if entry is not None and entry.get("level") in levels:
+            yield entry
+
+
+def _stamp(moment: datetime) -> str:
+    """A moment as lines are stamped, so that texts compare as moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _tail(path: Path) -> list[str]:

@@ -239,7 +239,8 @@ def details(run: Mapping[str, Any]) -> None:
         if run["rejected"] > len(rejected) and not more:
             st.caption("Records that an earlier import had rejected stand there, and in Data quality.")
         grids.records(title, rejected, asked)
-    lines = loglines.of_import(view.settings.log_dir, run["id"], run["started_at"], LINES)
+    period = run["started_at"], run["completed_at"]
+    lines = loglines.of_import(view.settings.log_dir, run["id"], *period, LINES)
     with st.expander(f"Log lines ({words.number(len(lines))})", expanded=run["status"] not in WELL):
         st.caption(f"Newest first, {LINES} at most, from {loglines.FILE}.")
         if lines:

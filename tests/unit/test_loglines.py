@@ -36,44 +36,58 @@ def line(import_id: int, event: str, **fields: object) -> dict[str, object]:
 def test_only_the_imports_own_last_lines_are_read(tmp_path: Path) -> None:
     """Oldest first; other imports' lines, broken ones and ones that are no objects are passed over."""
     write(tmp_path, line(1, "a"), line(2, "b"), "{broken", "[1]", line(1, "c"), line(1, "d"))
-    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, 2)] == ["c", "d"]
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, None, 2)] == ["c", "d"]
 
 
 def test_another_databases_import_of_the_same_id_is_another_one(tmp_path: Path) -> None:
     """The demo's and the real import 1 write into the same folder."""
     write(tmp_path, line(1, "earlier") | {"time": "2026-03-10T06:00:00.122+00:00"}, line(1, "own"))
-    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, 10)] == ["own"]
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, None, 10)] == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("time", "events"),
+    [
+        ("2026-03-10T06:02:05.000+00:00", ["later", "later"]),
+        ("2026-03-10T06:02:05.001+00:00", ["own"]),
+    ],
+)
+def test_so_is_one_that_runs_after_it(tmp_path: Path, time: str, events: list[str]) -> None:
+    """The first minute after its end is its own; what follows takes no place among the last lines."""
+    write(tmp_path, line(1, "own"), *[line(1, "later") | {"time": time}] * 2)
+    found = loglines.of_import(tmp_path, 1, BEGAN, datetime(2026, 3, 10, 6, 1, 5, tzinfo=UTC), 2)
+    assert [entry["event"] for entry in found] == events
 
 
 def test_no_file_means_no_lines(tmp_path: Path) -> None:
     """A log folder that was emptied is no traceback."""
-    assert loglines.of_import(tmp_path, 1, BEGAN, 10) == []
+    assert loglines.of_import(tmp_path, 1, BEGAN, None, 10) == []
     assert list(loglines.table([], ZONE).columns) == ["Time", "Level", "Event", "Details"]
 
 
 def test_a_huge_file_is_read_from_its_end(tmp_path: Path) -> None:
     """The first line that is read may be cut in its middle, also within a character."""
     write(tmp_path, "é" * loglines.FARTHEST_BYTES, line(1, "last"))
-    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, 10)] == ["last"]
+    assert [entry["event"] for entry in loglines.of_import(tmp_path, 1, BEGAN, None, 10)] == ["last"]
 
 
 def test_a_line_is_told_in_words(tmp_path: Path) -> None:
     """No raw names of events or fields, nothing of what is not there, its moment in the pages' zone."""
-    fields = {"created": 100, "slot": "2026-03-10T10:00:00+00:00", "mode": "full", "sqlstate": None}
+    fields = {"created": 20077, "slot": "2026-03-10T10:00:00+00:00", "mode": "full", "sqlstate": None}
     write(tmp_path, line(1, "batch_committed", batch=3, **fields))
-    (row,) = loglines.table(loglines.of_import(tmp_path, 1, BEGAN, 10), ZONE).to_dict("records")
+    (row,) = loglines.table(loglines.of_import(tmp_path, 1, BEGAN, None, 10), ZONE).to_dict("records")
     assert row == {
         "Time": "10 Mar 2026, 02:00:00 EDT",
         "Level": "Info",
         "Event": "Batch committed",
-        "Details": "Batch: 3, New: 100, Slot: 10 Mar 2026, 06:00:00 EDT, Mode: Everything",
+        "Details": "Batch: 3, New: 20,077, Slot: 10 Mar 2026, 06:00:00 EDT, Mode: Everything",
     }
 
 
 def test_a_line_may_be_had_as_it_was_written(tmp_path: Path) -> None:
     """With its thousandths, codes and nulls: the same text as in the file."""
     write(tmp_path, line(1, "a", at=["x.py:1 y", "é"], sqlstate=None), line(1, "b", seconds=0.5))
-    lines = loglines.of_import(tmp_path, 1, BEGAN, 10)
+    lines = loglines.of_import(tmp_path, 1, BEGAN, None, 10)
     assert loglines.written(lines).strip() == (tmp_path / loglines.FILE).read_text(encoding="utf-8")
     assert list(loglines.table(lines, ZONE)["Details"]) == ["At: é < x.py:1 y", "Seconds: 0.5"]
 
@@ -105,6 +119,19 @@ def test_every_file_that_is_written_can_be_read(tmp_path: Path, monkeypatch: pyt
     log.close()
     assert {path.name for path in tmp_path.glob("*.log")} == set(loglines.FILES)
     assert loglines.read(tmp_path, "error.log", loglines.LEVELS, None, 10)
+
+
+def test_the_terminals_lines_are_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The event in words, which import, and counts with their thousands separated."""
+    logger = logging.getLogger(log.ROOT_NAME)
+    monkeypatch.setattr(logger, "propagate", logger.propagate)  # put back what configure changes
+    log.configure(tmp_path, terminal=True)
+    log.Log("import").warning("mass_deletion_refused", import_id=7, absent=20077, allowed=False)
+    log.close()
+    said = capsys.readouterr().err.partition(" ")[2]
+    assert said == "warning import 7 mass deletion refused absent=20,077 allowed=False\n"
 
 
 def test_a_file_that_cannot_be_written_is_told_at_once(
