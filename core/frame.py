@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import actions, live, outcome, service, sidebar, statusline, visit
+from core import actions, live, logviewer, outcome, service, sidebar, statusline, visit
 from core.errors import DatabaseError
 from core.links import PAGES
 from core.settings import ROOT
@@ -47,7 +47,7 @@ def around(page: Any) -> None:  # noqa: ANN401 (Streamlit does not name the clas
         actions.show_answer()
         page.run()
     except DatabaseError as error:
-        _show_down(error)
+        _show_down(error, page.url_path)
 
 
 def _look(standing: Standing, page: str) -> View:
@@ -56,19 +56,22 @@ def _look(standing: Standing, page: str) -> View:
     return View(settings, now, standing, filters, names, visit.person(), page)
 
 
-def _show_down(error: DatabaseError) -> None:
-    """Say that the database is down, and come back when it is up again."""
+def _show_down(error: DatabaseError, page: str) -> None:
+    """Say that the database is down, and come back when it is up again; System still has its logs."""
     if sidebar.known():
         sidebar.filters(visit.now().date())  # a filter that is not drawn would leave the address
     sidebar.signed_in()
     st.title("The database cannot be reached")
     st.error(error.message, icon=":material/database_off:")
-    folder = service.current().settings.log_dir
+    settings, logs_follow = service.current().settings, page == "system"
+    where = "below" if logs_follow else "System"
     st.write(
         "Figures and imports need the database. This page tries again every two seconds and comes back by "
-        f"itself. `error.log` in `{folder.name}` has more."
+        f"itself. `error.log` in `{settings.log_dir.name}` has more: see {where}."
     )
     live.until_up()
+    if logs_follow:
+        logviewer.draw(settings, database_up=False)
 
 
 def _show_signed_out() -> None:

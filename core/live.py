@@ -42,10 +42,12 @@ def _mark(standing: Standing) -> tuple[object, ...]:
 
 
 def until_up() -> None:
-    """Draw the page again as soon as the database answers."""
+    """Draw the page again as soon as the database answers, or who looks may no longer."""
 
     @visit.while_served()
     def retry() -> None:
+        if not visit.person().may_look:
+            st.rerun()
         try:
             visit.standing()
         except DatabaseError:

@@ -2,13 +2,9 @@
 
 import streamlit as st
 
-from core import __version__, actions, grids, live, loglines, panels, questions, readable, visit, words
+from core import __version__, actions, grids, live, logviewer, panels, questions, readable, visit, words
 from core.settings import variables
 from core.standing import Standing
-
-ANY_LEVEL = "All levels"
-LEVELS = {name.capitalize(): name for name in loglines.LEVELS}
-LINES = 500
 
 
 def health(standing: Standing) -> None:
@@ -35,43 +31,11 @@ def connection() -> None:
         st.table(columns, border="horizontal", hide_index=True)
 
 
-def logs() -> None:
-    """The newest lines of a log file, by level and import."""
-    st.header("Logs", anchor=False)
-    left, middle, right = st.columns(3)
-    with left:
-        file = st.selectbox("File", loglines.FILES, key="file", bind="query-params")
-    with middle:
-        level = st.selectbox("Level", [ANY_LEVEL, *LEVELS], key="level", bind="query-params")
-    with right:
-        run = st.number_input(
-            "Import",
-            min_value=1,
-            value=None,
-            step=1,
-            placeholder="All imports",
-            key="import",
-            bind="query-params",
-        )
-    levels = loglines.LEVELS if level == ANY_LEVEL else (LEVELS[level],)
-    lines = loglines.read(view.settings.log_dir, file, levels, run, LINES)
-    if not lines:
-        st.info("There are no such lines in the current file.", icon=":material/info:")
-        return
-    shown = loglines.table(lines[::-1], view.zone, of_all=True)
-    folder = words.plain(str(view.settings.log_dir))
-    st.caption(f"{words.counted(len(lines), 'line')}, newest first, {LINES} at most, from {folder}.")
-    grids.draw("Log lines", shown)
-    with st.container(horizontal=True):
-        grids.save("Log lines", shown)
-        grids.save_lines("Log lines", lambda: loglines.written(lines), file)
-
-
 view = visit.view()
 panels.heading("System", "Is every part at work, and what do the logs say?")
 live.show(health)
 connection()
-logs()
+logviewer.draw(view.settings, database_up=True)
 
 st.header("Settings in force", anchor=False)
 st.caption(

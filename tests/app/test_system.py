@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import reports, visit
-from core.people import Person, Role
+from core.errors import DatabaseUnavailableError
+from core.people import ANONYMOUS, Person, Role
 from core.settings import variables
 from core.slots import beat, set_paused
 from tests.support.site import NOW, Site, said
@@ -209,6 +210,26 @@ def test_a_line_names_its_import(make_site: Callable[..., Site], tmp_path: Path)
     )
     table = make_site(LOG_DIR=str(tmp_path)).visit("system").dataframe[0].value
     assert list(table["Import"].fillna(0)) == [7, 0]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_logs_are_there_while_the_database_is_down(
+    make_site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, before: bool
+) -> None:
+    """Then they are needed most: also on a first visit, chosen as ever, and only for those who may look."""
+    log(tmp_path, "error.log", {"level": "error", "event": "scheduler_database_away"})
+    site = make_site(LOG_DIR=str(tmp_path))
+    visits = site.visit("system", file="error.log") if before else None
+
+    def refuse(_: object) -> None:
+        raise DatabaseUnavailableError("The database cannot be reached. Start PostgreSQL.")
+
+    monkeypatch.setattr(site.service, "ask", refuse)
+    down = site.look(visits.run()) if visits else site.visit("system", file="error.log")
+    assert [title.value for title in down.title] == ["The database cannot be reached"]
+    assert [list(table.value["Event"]) for table in down.dataframe] == [["Scheduler database away"]]
+    monkeypatch.setattr(visit, "person", lambda: ANONYMOUS)
+    assert not down.run().dataframe
 
 
 def test_no_lines_are_said_so(make_site: Callable[..., Site], tmp_path: Path) -> None:

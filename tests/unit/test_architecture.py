@@ -46,14 +46,14 @@ FLOORS: tuple[tuple[str, str], ...] = (
     ("the entrances; what a visit to a page knows", "access api server visit"),
     ("what a visit asks, where it leads, what it keeps fresh", "links live questions"),
     ("the parts of pages", "actions grids outcome sidebar"),
-    ("parts of these parts", "emptiness panels statusline"),
+    ("parts of these parts", "emptiness logviewer panels statusline"),
     ("the frame around every page; the command line, which becomes the server", "cli frame"),
     ("the program", "__main__"),
 )
 # What draws pages.
 INTERFACE = {
-    *("actions", "emptiness", "frame", "grids", "links", "live", "outcome", "panels", "questions"),
-    *("sidebar", "statusline", "visit"),
+    *("actions", "emptiness", "frame", "grids", "links", "live", "logviewer", "outcome", "panels"),
+    *("questions", "sidebar", "statusline", "visit"),
 }
 # The demo's server is a program of its own: it takes the shape of a record from the product, no more.
 DEMO_KNOWS = {"demo", "records"}
