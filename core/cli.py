@@ -6,17 +6,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-from core import log, samples, settings
+from core import log, printed, samples, settings
 from core.control import Control
 from core.errors import DatabaseError, ProductError, UsageError
 from core.importer import Ended, Import, Order
-from core.reports import Report, Run
+from core.reports import Report
 from core.runs import Mode, Status, Trigger
 from core.server import configure_log, require_guard, require_place
 from core.service import Service
@@ -140,7 +140,7 @@ def _import(known: Settings, chosen: argparse.Namespace) -> int:
         ended = _shown(run)
         service.check_alerts()
         row = next(row for row in service.history(100).imports if row.id == ended.import_id)
-    print(_summary(row))
+    print(printed.summary(row))
     for error in ended.errors:
         print(error["message"], file=sys.stderr)
     return 0 if ended.status is Status.SUCCEEDED else 1
@@ -158,7 +158,7 @@ def _status(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
         service.require_import()
         report = service.status()
-    _print(report, chosen)
+    _print(report, printed.status(report, known.timezone), as_json=chosen.json)
     return 0
 
 
@@ -166,11 +166,7 @@ def _history(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
         service.require_import()
         report = service.history(chosen.limit)
-    if chosen.json:
-        _print(report, chosen)
-    else:
-        for row in report.imports:
-            print(_summary(row))
+    _print(report, printed.history(report), as_json=chosen.json)
     return 0
 
 
@@ -178,7 +174,7 @@ def _stats(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
         service.require_import()
         report = service.stats()
-    _print(report, chosen)
+    _print(report, printed.stats(report, known.timezone), as_json=chosen.json)
     return 0
 
 
@@ -188,7 +184,7 @@ def _health(known: Settings, chosen: argparse.Namespace) -> int:
             service.require_import()
         report = service.health()
         troubles = _troubles(service) if report.status != "ok" else []
-    _print(report, chosen)
+    _print(report, printed.health(report, known.timezone), as_json=chosen.json)
     for trouble in troubles:
         print(trouble, file=sys.stderr)
     return 0 if report.status == "ok" else 1
@@ -205,7 +201,7 @@ def _troubles(service: Service) -> list[str]:
 def _test_airtable(known: Settings, chosen: argparse.Namespace) -> int:
     with Service(known) as service:
         report = service.test_connection()
-    _print(report, chosen)
+    _print(report, printed.connection(report), as_json=chosen.json)
     return 0 if report.ok else 1
 
 
@@ -308,7 +304,7 @@ class _Bar:
         if isinstance(fraction, float):
             filled = round(fraction * BAR_WIDTH)
             drawn = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {fraction:4.0%} "
-        self._write(f"{drawn}{_said(progress)}")
+        self._write(f"{drawn}{printed.progress(progress)}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -328,55 +324,20 @@ class _Lines:
     def __call__(self, progress: Mapping[str, object]) -> None:
         self._waited += 1
         if progress["message"] != self._message or self._waited * REDRAW_SECONDS >= LINE_SECONDS:
-            print(_said(progress), file=sys.stderr, flush=True)
+            print(printed.progress(progress), file=sys.stderr, flush=True)
             self._message, self._waited = progress["message"], 0
 
     def close(self) -> None:
         """Every line is whole already."""
 
 
-def _said(progress: Mapping[str, object]) -> str:
-    """Progress in words."""
-    said = (
-        f"{progress['message']} {progress['records']:,} records, {progress['recordsPerSecond']:,.0f} a second"
-    )
-    left, waiting = progress["secondsLeft"], progress["waitingUntil"]
-    if waiting is not None:
-        return f"{said}, waiting for Airtable"
-    return f"{said}, about {left:,.0f} s left" if isinstance(left, float) else said
-
-
-def _summary(row: Run) -> str:
-    """One import in one line."""
-    counted = ", ".join(
-        f"{getattr(row, name):,} {name}"
-        for name in ("processed", "created", "updated", "unchanged", "deleted", "rejected")
-    )
-    took = f" in {row.duration_ms / 1000:.1f} s" if row.duration_ms is not None else ""
-    return (
-        f"Import {row.id} ({row.mode}, {row.trigger} by {row.triggered_by}): {row.status}{took}. {counted}."
-    )
-
-
-def _print(report: Report, chosen: argparse.Namespace) -> None:
-    body = report.as_json()
-    if chosen.json:
-        print(json.dumps(body, indent=2, ensure_ascii=False))
-    else:
-        for line in _lines(body):
-            print(line)
-
-
-def _lines(value: object, path: str = "") -> Iterator[str]:
-    """An object as lines of `name: value`, for people."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from _lines(part, f"{path}.{name}" if path else name)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for number, part in enumerate(value, 1):
-            yield from _lines(part, f"{path}[{number}]")
-    else:
-        yield f"{path}: {'–' if value in (None, []) else value}"
+def _print(report: Report, lines: Iterable[str], *, as_json: bool) -> None:
+    """The object as JSON, or as lines for people."""
+    if as_json:
+        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        return
+    for line in lines:
+        print(line)
 
 
 def _user() -> str:

@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, str], ...] = (
         "alerts charts control embedded freshness hold loglines progress reading reports uncounted",
     ),
     ("what a run, a page and an answer are made of", "batches figures messages probe pulse standing watch"),
-    ("one import run; the API's document; frames in words", "importer openapi readable"),
+    ("one import run; the API's document; reports and frames in words", "importer openapi printed readable"),
     ("imports by themselves and in the background", "background scheduler startup"),
     ("the composition root", "service"),
     ("the entrances; what a visit to a page knows", "access api server visit"),
