@@ -429,7 +429,9 @@ class Import:
             faults.append(f"{read:,} records were read and {self._progress.records:,} counted")
         if self.mode is Mode.FULL and self._refused is None and live != read - rejected:
             faults.append(f"{read - rejected:,} records were loaded and {live:,} are in the tables")
-        message = "; ".join(faults) + ". Run a full import; error.log has more."
+        message = (
+            "; ".join(faults) + ". Run a full import; where it stays so, somebody else writes to the tables."
+        )
         return [runs.error_entry("count_mismatch", message)] if faults else []
 
     # End
