@@ -94,22 +94,26 @@ def last_run(connection: Connection) -> LastRun | None:
 
 
 def causes(
-    run: LastRun | None, metrics: Sequence[Metric] | None, missed_slots: int
+    run: LastRun | None, metrics: Sequence[Metric] | None, missed_slots: int | None
 ) -> dict[Cause, str | None]:
     """What there is to tell; pure.
 
     `metrics` are the totals against their expectations, null where an import runs or none has succeeded, for
-    then they say nothing. `missed_slots` are the slots passed since the data's moment.
+    then they say nothing. `missed_slots` are the slots passed since the data's moment, null where the
+    schedule rests or no import has succeeded.
     """
     found = _of_run(run) if run else {}
     if metrics is not None:
         found[Cause.VALIDATION] = _off(metrics)
-    found[Cause.SLOTS] = (
-        f"{missed_slots} scheduled imports brought no data. Check that the server and its schedule run."
-        if missed_slots >= SLOTS_BEFORE_ALERT
-        else None
-    )
+    if missed_slots is not None:
+        found[Cause.SLOTS] = _late(missed_slots)
     return found
+
+
+def _late(missed_slots: int) -> str | None:
+    if missed_slots < SLOTS_BEFORE_ALERT:
+        return None
+    return f"{missed_slots} scheduled imports brought no data. Check that the server and its schedule run."
 
 
 def _of_run(run: LastRun) -> dict[Cause, str | None]:

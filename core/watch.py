@@ -60,13 +60,17 @@ class Watch:
             log.failure("alerts_not_checked", error)
 
     def _causes(self, connection: Connection) -> alerts.Causes:
-        """What there is to tell; totals say nothing while an import runs, nor before one has succeeded."""
+        """What there is to tell.
+
+        Nothing of totals while an import runs, of slots while the schedule rests, nor of either before an
+        import has succeeded.
+        """
         last = queries.last_completed(connection)
         if last is None:
-            return alerts.causes(alerts.last_run(connection), None, 0)
+            return alerts.causes(alerts.last_run(connection), None, None)
         running = queries.import_lock_held(connection)
         metrics = None if running else reports.metrics(connection, self._settings)
         now = self._clock.now()
         paused = queries.scheduler(connection, now)["paused"]
-        missed = 0 if paused else len(self._timetable.unserved(last["watermark"], now))
+        missed = None if paused else len(self._timetable.unserved(last["watermark"], now))
         return alerts.causes(alerts.last_run(connection), metrics, missed)

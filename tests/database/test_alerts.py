@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeVar
 
@@ -10,15 +11,19 @@ import pytest
 from sqlalchemy import Connection
 
 from core.alerts import WELL, Alerts, Cause, Due, LastRun, addresses, causes, due, last_run, unreadable
+from core.control import Control
 from core.errors import SettingsError
-from core.runs import Status
+from core.importer import Order
+from core.runs import Mode, Status, Trigger
 from core.server import require_receivers
+from core.service import Service
 from core.settings import load
 from core.validation import Metric
 from tests.support import standin as faults
 from tests.support.imports import CLOCK, Importing
-from tests.support.services import NO_FILE
-from tests.support.standin import StandIn, conversations, is_page
+from tests.support.schedule import HOUR
+from tests.support.services import NO_FILE, service_on
+from tests.support.standin import START, StandIn, conversations, is_page
 
 # Python 3.11 and 3.12 still have the module that apprise looks for first.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -26,6 +31,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 T = TypeVar("T")
 GOOD = Metric("conversations", 20, 20, 0, 0.0, ok=True)
 OFF = Metric("leads", 1000, 990, -10, -1.0, ok=False)
+FULL = Order(Mode.FULL, Trigger.MANUAL, "api")
+EXPECTING_NOTHING = {
+    f"EXPECTED_{total}": "off" for total in ("CONVERSATIONS", "BOOKINGS", "LEADS", "ENGAGED")
+}
 
 
 class Receiver:
@@ -149,6 +158,43 @@ def test_a_refused_mass_deletion_is_told_until_it_is_allowed(
     assert receiver.got[1:] == [WELL[Cause.MASS_DELETION]]
 
 
+PRESSED: Sequence[Callable[[Service], None]] = (
+    lambda service: service.pause_scheduler("Ann"),
+    lambda service: service.resume_scheduler("Ann"),
+    Service.reset,
+)
+
+
+def test_missing_slots_are_told_until_an_import_brings_data(
+    database_url: str, standin: StandIn, receiver: Receiver
+) -> None:
+    """At the second one, once; neither a pause nor that nothing was ever imported is an all-clear."""
+
+    @contextmanager
+    def hours_later(hours: int) -> Iterator[Service]:
+        now = START + hours * HOUR  # from seven in the morning in New York
+        standin.set_clock(now)
+        with service_on(database_url, standin, now, ALERT_URLS=receiver.url, **EXPECTING_NOTHING) as service:
+            yield service
+            service.check_alerts()
+
+    with hours_later(0) as service:
+        service.begin_import(FULL, Control()).run()
+    with hours_later(12):
+        pass
+    assert receiver.got == []
+    for pressed in (*PRESSED, None):
+        with hours_later(24) as service:
+            service.check_alerts()
+            if pressed is not None:
+                pressed(service)
+    (told,) = receiver.got
+    assert told.startswith("2 scheduled imports brought no data.")
+    with hours_later(24) as service:
+        service.begin_import(FULL, Control()).run()
+    assert receiver.got[1:] == [WELL[Cause.SLOTS]]
+
+
 def test_a_receiver_that_is_away_is_told_later(
     product: Importing, receiver: Receiver, second_receiver: Receiver
 ) -> None:
@@ -239,6 +285,7 @@ REFUSED = {"code": "mass_deletion_refused", "message": "Too many."}
 @pytest.mark.parametrize(
     ("run", "metrics", "missed", "expected"),
     [
+        (None, None, None, {}),
         (None, None, 0, {Cause.SLOTS: None}),
         (None, None, 1, {Cause.SLOTS: None}),
         (
@@ -273,7 +320,7 @@ REFUSED = {"code": "mass_deletion_refused", "message": "Too many."}
     ],
 )
 def test_what_there_is_to_tell(
-    run: LastRun | None, metrics: list[Metric] | None, missed: int, expected: dict[Cause, str | None]
+    run: LastRun | None, metrics: list[Metric] | None, missed: int | None, expected: dict[Cause, str | None]
 ) -> None:
     """A cause holds, is well, or is unknown: then nothing is said of it."""
     assert causes(run, metrics, missed) == expected
