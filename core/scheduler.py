@@ -24,6 +24,8 @@ from core.runs import Mode, Trigger
 from core.timetable import Job, Slot, Timetable, catch_up, plan
 
 BEAT_SECONDS = 10.0
+# A round under way ends before its server's last word; one that hangs holds nobody up.
+ROUND_SECONDS = 2.0
 GRACE = timedelta(hours=1)
 TAKEN, MISSED = "taken", "missed"
 BY = "scheduler"
@@ -91,6 +93,8 @@ class Scheduler:
         self._stop.set()
         if self._alarm.running:
             self._alarm.shutdown(wait=False)
+            if self._round.is_alive():
+                self._round.join(ROUND_SECONDS)
             self._safely(lambda: self._show([]))
 
     def beat(self) -> None:

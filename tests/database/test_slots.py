@@ -2,10 +2,12 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from core import queries, reports, scheduler, slots
 from core.errors import DatabaseUnavailableError, ImportRunningError, SourceMismatchError
@@ -26,6 +28,8 @@ from tests.support.schedule import (
     states,
 )
 from tests.support.services import NO_FILE
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -261,6 +265,28 @@ def test_the_heartbeat_tells_what_comes_next(office: Office, settings: Settings)
         assert (paused.running, paused.next_run) == (False, None)
         assert not status(NOON + HOUR).status.scheduler_initialized
     assert not status(NOON).status.scheduler_initialized
+
+
+def test_a_stopped_server_has_the_last_word(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that is under way when it stops ends before: nobody takes the server for alive afterwards."""
+    monkeypatch.setattr(scheduler, "BEAT_SECONDS", 0.0)
+    under_way, last_word = threading.Event(), threading.Event()
+
+    def write(change: Callable[[Connection], T]) -> T:
+        if threading.current_thread().name == "scheduler-round":
+            under_way.set()
+            last_word.wait(0.2)
+            return Office.write(office, change)
+        answer = Office.write(office, change)
+        if under_way.is_set():
+            last_word.set()
+        return answer
+
+    monkeypatch.setattr(office, "write", write)
+    with opened(Process(office)):
+        assert under_way.wait(30)
+    assert "scheduler-round" not in [thread.name for thread in threading.enumerate()]
+    assert office.ask(lambda connection: queries.scheduler(connection, NOON - HOUR))["seen_at"] is None
 
 
 def test_old_heartbeats_go_and_the_newest_stays(office: Office) -> None:
