@@ -140,6 +140,13 @@ def lock_for_transaction(connection: Connection, key: int) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:owner, :key)"), {"owner": OWNER, "key": key})
 
 
+def share_for_transaction(connection: Connection, key: int) -> None:
+    """Wait for who holds that lock, and keep it from others until this transaction ends; many may at once."""
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock_shared(:owner, :key)"), {"owner": OWNER, "key": key}
+    )
+
+
 def as_json(value: object) -> str:
     """Lists and dicts of text, numbers and moments as the JSON that a statement unpacks."""
     return orjson.dumps(value).decode()

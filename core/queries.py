@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, RowMapping, text
 
-from core.database import IMPORT_LOCK_HELD
+from core.database import IMPORT_LOCK_HELD, MIGRATION_LOCK, share_for_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,8 @@ def has_tables(connection: Connection) -> bool:
 
 
 def has_newest_tables(connection: Connection) -> bool:
-    """Whether the product's tables are as this release declares them."""
+    """Whether the product's tables are as this release declares them; waits for whoever is changing them."""
+    share_for_transaction(connection, MIGRATION_LOCK)
     told = has_tables(connection) and connection.scalar(READ_HAS_REVISION)
     return bool(told) and connection.scalar(READ_REVISION) == REVISION
 

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine
 
@@ -19,6 +23,9 @@ from core.migration import migrate
 from core.queries import has_newest_tables
 from core.tables import metadata
 from tests.support.postgres import Postgres
+from tests.support.services import service_on
+from tests.support.standin import StandIn
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 3
@@ -55,6 +62,10 @@ UNCOVERED = """
           AND leading(i.indkey, c.conkey) @> c.conkey
     )
 """
+WAITING = """
+    SELECT FROM pg_locks
+    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 LEADING = """
     CREATE FUNCTION pg_temp.leading(columns int2vector, key int2[]) RETURNS int2[] LANGUAGE sql IMMUTABLE
     AS 'SELECT array_agg(columns[at - 1]) FROM generate_series(1, cardinality(key)) at'
@@ -76,6 +87,12 @@ def opened(url: str) -> Iterator[Engine]:
         yield made
     finally:
         made.dispose()
+
+
+def waiting(url: str) -> bool:
+    """Whether anybody waits for a lock in this database."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(WAITING).fetchall() != []
 
 
 def relations(url: str) -> set[str]:
@@ -149,6 +166,30 @@ def test_the_newest_tables_are_told_without_alembic(empty_database_url: str) -> 
     migrate(empty_database_url)
     with opened(empty_database_url) as made, made.connect() as connection:
         assert has_newest_tables(connection)
+
+
+def test_a_start_waits_for_tables_that_are_being_taken_back(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees what they have become, and works on none that are about to change."""
+    taken_back, let_go = threading.Event(), threading.Event()
+    downgrade = command.downgrade
+
+    def slowly(config: Config, revision: str) -> None:
+        downgrade(config, revision)
+        taken_back.set()
+        assert let_go.wait(30)
+
+    monkeypatch.setattr(command, "downgrade", slowly)
+    with ThreadPoolExecutor(2) as pool, StandIn() as source, service_on(database_url, source) as service:
+        back = pool.submit(migrate, database_url, "0004")
+        assert taken_back.wait(30)
+        start = pool.submit(service.prepare)
+        until(lambda: start.done() or waiting(database_url), "the start at the migration's lock")
+        let_go.set()
+        back.result()
+        start.result()
+        assert service.ask(has_newest_tables)
 
 
 def test_tables_that_no_migration_made_are_left_alone(database_url: str) -> None:
