@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeVar
 
+import psycopg
 import pytest
 from sqlalchemy import Connection
 
 from core.alerts import WELL, Alerts, Cause, Due, LastRun, addresses, causes, due, last_run, unreadable
 from core.control import Control
+from core.database import IMPORT_LOCK, OWNER
 from core.errors import SettingsError
 from core.importer import Order
+from core.queries import import_lock_held
 from core.runs import Mode, Status, Trigger
 from core.server import require_receivers
 from core.service import Service
@@ -24,6 +27,7 @@ from tests.support.imports import CLOCK, Importing
 from tests.support.schedule import HOUR
 from tests.support.services import NO_FILE, service_on
 from tests.support.standin import START, StandIn, conversations, is_page
+from tests.support.waiting import until
 
 # Python 3.11 and 3.12 still have the module that apprise looks for first.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -156,6 +160,21 @@ def test_a_refused_mass_deletion_is_told_until_it_is_allowed(
     product.full(allow_mass_delete=True)
     alerts.check(known(product))
     assert receiver.got[1:] == [WELL[Cause.MASS_DELETION]]
+
+
+def test_totals_are_told_when_no_import_runs(database_url: str, standin: StandIn, receiver: Receiver) -> None:
+    """Not before one has succeeded, nor while one changes them with every batch."""
+    expected = EXPECTING_NOTHING | {"EXPECTED_LEADS": "1"}
+    with service_on(database_url, standin, START, ALERT_URLS=receiver.url, **expected) as service:
+        service.check_alerts()
+        service.begin_import(FULL, Control()).run()
+        with psycopg.connect(database_url) as another:
+            another.execute("SELECT pg_advisory_lock(%s, %s)", [OWNER, IMPORT_LOCK])
+            service.check_alerts()
+        assert receiver.got == []
+        until(lambda: not service.ask(import_lock_held), "the end of the other import")
+        service.check_alerts()
+    assert receiver.got == ["Totals left their tolerance: leads 30 (expected 1)."]
 
 
 PRESSED: Sequence[Callable[[Service], None]] = (
