@@ -1,12 +1,13 @@
 """Decisions into committed batches: one transaction each, with its rows, rejections and counters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from core import runs, store
+from core import direct, runs, store
 from core.clock import Clock
 from core.database import Fault, constraint, fault, sqlstate
 from core.errors import LostRunError
@@ -14,7 +15,7 @@ from core.hold import Hold
 from core.log import Log
 from core.progress import Progress
 from core.records import Decision, Outcome, Rejection, Row
-from core.seen import Seen
+from core.seen import Seen, combined
 
 COUNTERS = (*(outcome.value for outcome in Outcome), "deleted")
 detail = Log("import.detail")
@@ -24,9 +25,8 @@ detail = Log("import.detail")
 class Written:
     """What one transaction did, true once it is committed."""
 
+    stand: runs.Stand
     counters: dict[str, int]
-    writes: bool
-    """Whether a data table changed."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     places: store.Places = field(default_factory=store.Places)
     rejections: list[Rejection] = field(default_factory=list)
@@ -104,23 +104,24 @@ class Batches:
 
     def _apply(self, connection: Connection, batch: Sequence[Decision]) -> Written:
         """Compare with what is stored, write what differs, note what was seen."""
-        ids = [decision.external_id for decision in batch]
         rows = [decision for decision in batch if isinstance(decision, Row)]
         rejections = [decision for decision in batch if isinstance(decision, Rejection)]
         places = store.find_places(connection, rows, self._places)
-        known = self._places | places
-        change = store.decided(rows, rejections, store.read_stored(connection, ids), known)
-        if change.writes:
-            places |= store.apply(
-                connection,
-                change,
-                known,
-                import_id=self._import_id,
-                now=self._clock.now(),
-                meanwhile=self._meanwhile,
-            )
-        before, outcomes = self._seen.put(connection, change.outcomes)
-        return Written(_counted(before, outcomes), change.writes, outcomes, places, rejections)
+        stored = store.read_stored(connection, [decision.external_id for decision in batch])
+        change = store.decided(rows, rejections, stored, self._places | places)
+        places |= store.place(connection, change, self._places | places)
+        before = {key: Outcome(held.outcome) for key, held in stored.items() if held.outcome}
+        outcomes = {key: combined(before.get(key), outcome) for key, outcome in change.outcomes.items()}
+        counters = _counted(before, outcomes)
+        # Two short statements alone are through sooner one after the other.
+        with direct.together(connection) if change.writes else nullcontext():
+            if change.writes:
+                now = self._clock.now()
+                store.apply(connection, change, self._places | places, import_id=self._import_id, now=now)
+                self._meanwhile()
+            self._seen.put(connection, outcomes)
+            stand = self._add(connection, counters, writes=change.writes)
+        return Written(stand, counters, outcomes, places, rejections)
 
     def _delete(self, connection: Connection, ids: Sequence[str]) -> Written:
         now = self._clock.now()
@@ -130,7 +131,8 @@ class Batches:
         store.refresh_customers(connection, customers)
         resolved = [key for key, row in stored.items() if row.reason is not None]
         store.resolve_rejections(connection, resolved, now)
-        return Written({"deleted": len(live)}, bool(live or resolved))
+        counters = {"deleted": len(live)}
+        return Written(self._add(connection, counters, writes=bool(live or resolved)), counters)
 
     def _transact(self, write: Callable[[Connection], Written]) -> str | None:
         """One batch, one transaction, once: its number in the run's row tells a lost answer."""
@@ -138,7 +140,7 @@ class Batches:
 
         def work(connection: Connection) -> runs.Stand:
             written[:] = [write(connection)]
-            return _still_running(self._add(connection, written[0]))
+            return written[0].stand
 
         def done_already(connection: Connection) -> runs.Stand | None:
             stand = _still_running(runs.stand(connection, self._import_id))
@@ -151,12 +153,13 @@ class Batches:
         self._settle(written[0], stand)
         return stand.cancelled_by
 
-    def _add(self, connection: Connection, written: Written) -> runs.Stand | None:
-        counters = dict.fromkeys(COUNTERS, 0) | written.counters
+    def _add(self, connection: Connection, counted: dict[str, int], *, writes: bool) -> runs.Stand:
+        """Add a batch to the run's row; `writes` says whether a data table changed."""
+        counters = dict.fromkeys(COUNTERS, 0) | counted
         processed = sum(counters[outcome] for outcome in Outcome)
         values = self._progress.values(self._progress.records + processed)
-        values |= counters | {"processed": processed, "changed_data": written.writes}
-        return runs.add_batch(connection, self._import_id, values)
+        values |= counters | {"processed": processed, "changed_data": writes}
+        return _still_running(runs.add_batch(connection, self._import_id, values))
 
     def _settle(self, written: Written, stand: runs.Stand) -> None:
         """The transaction is committed: remember what it found, and tell."""

@@ -25,14 +25,29 @@ def rows(
     Raises:
         DBAPIError: as `Connection.execute` does; a lost connection is invalidated.
     """
-    with _wrapped(connection) as driver, driver.cursor(row_factory=args_row(kind)) as cursor:
+    with _wrapped(connection) as driver:
+        cursor = driver.cursor(row_factory=args_row(kind))
         return cursor.execute(_words(statement, connection.dialect), values).fetchall()
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Let this block's statements set off without waiting for each other; its end waits for all.
+
+    PostgreSQL carries them out in their order, the beginning of a transaction with them; what a statement
+    answers is waited for where it is asked. Only this module's statements may stand in it.
+
+    Raises:
+        DBAPIError: of the first that fails; those after it were not carried out.
+    """
+    with _wrapped(connection) as driver, driver.pipeline():
+        yield
 
 
 def carry_out(connection: Connection, statement: TextClause, values: Mapping[str, object]) -> None:
     """Execute a statement that answers nothing; raises as `rows` does."""
-    with _wrapped(connection) as driver, driver.cursor() as cursor:
-        cursor.execute(_words(statement, connection.dialect), values)
+    with _wrapped(connection) as driver:
+        driver.cursor().execute(_words(statement, connection.dialect), values)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ table is. A file beside it holds the same for the case that the connection, and 
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -22,17 +21,10 @@ CREATE = text("""
 """)
 DROP = text("DROP TABLE IF EXISTS pg_temp.seen")
 
-# Answers what became of those that were read before.
 PUT = text("""
-    WITH n AS MATERIALIZED (
-        SELECT external_id, outcome,
-               (SELECT outcome FROM seen WHERE seen.external_id = n.external_id) AS before
-        FROM json_each_text(CAST(:outcomes AS json)) AS n (external_id, outcome)
-    ), put AS (
-        INSERT INTO seen (external_id, outcome) SELECT external_id, outcome FROM n
-        ON CONFLICT (external_id) DO UPDATE SET outcome = excluded.outcome
-    )
-    SELECT external_id, before AS outcome FROM n WHERE before IS NOT NULL
+    INSERT INTO seen (external_id, outcome)
+    SELECT key, value FROM json_each_text(CAST(:outcomes AS json))
+    ON CONFLICT (external_id) DO UPDATE SET outcome = excluded.outcome
 """)
 
 COUNT = text("SELECT outcome, count(*) AS records FROM seen GROUP BY outcome")
@@ -64,13 +56,6 @@ COUNT_UNSEEN = text(f"""
 READ_UNSEEN_LIVE = text(f"SELECT id FROM {UNSEEN_LIVE} ORDER BY id")  # noqa: S608 (a constant above)
 
 
-class _Before(NamedTuple):
-    """One row of `PUT`."""
-
-    external_id: str
-    outcome: str
-
-
 class Seen:
     """The records read by one import."""
 
@@ -88,20 +73,12 @@ class Seen:
             connection.execute(DROP)
             connection.execute(CREATE)
             for outcomes in self._spooled():
-                _put(connection, outcomes)
+                self.put(connection, outcomes)
 
-    def put(
-        self, connection: Connection, outcomes: Mapping[str, Outcome]
-    ) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
-        """Note what became of these records, within the batch's transaction.
-
-        Returns:
-            What became of those that were read before, and what all of them count as now.
-        """
-        before = _put(connection, outcomes)
-        counted = {key: combined(before.get(key), outcome) for key, outcome in outcomes.items()}
-        _put(connection, {key: counted[key] for key in before if counted[key] is not outcomes[key]})
-        return before, counted
+    def put(self, connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
+        """Note within the batch's transaction what these records count as; may stand in `direct.together`."""
+        if outcomes:
+            direct.carry_out(connection, PUT, {"outcomes": as_json(outcomes)})
 
     def committed(self, outcomes: Mapping[str, Outcome]) -> None:
         """The batch's transaction is committed: keep its records beyond the connection too."""
@@ -142,10 +119,3 @@ def combined(before: Outcome | None, now: Outcome) -> Outcome:
     if Outcome.CREATED in {before, now}:
         return Outcome.CREATED
     return Outcome.UPDATED if Outcome.UPDATED in {before, now} else Outcome.UNCHANGED
-
-
-def _put(connection: Connection, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    if not outcomes:
-        return {}
-    before = direct.rows(connection, PUT, {"outcomes": as_json(outcomes)}, _Before)
-    return {row.external_id: Outcome(row.outcome) for row in before}

@@ -4,7 +4,7 @@ Rows that did not change are not written: what is stored is read first and compa
 UPDATE` on unchanged rows would write, lock each row and burn an id each.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -37,8 +37,9 @@ _NAMES = ", ".join(name for name, _ in CONVERSATION_COLUMNS)
 _TYPED = ", ".join(f"{name} {kind}" for name, kind in CONVERSATION_COLUMNS)
 _SETS = ", ".join(f"{name} = n.{name}" for name, _ in CONVERSATION_COLUMNS)
 
-# What is stored of some records: their conversation, live or deleted, with its booking and lead, and their
-# open rejection. From `client_id` to `contact_phone` it is what `_expected` says of a record.
+# What is stored of some records: their conversation, live or deleted, with its booking and lead, their open
+# rejection, and what they counted as where this import has read them before (`core.seen`). From `client_id`
+# to `contact_phone` it is what `_expected` says of a record.
 READ_STORED = text("""
     SELECT i.external_id, c.id, c.customer_id, c.deleted_at IS NOT NULL AS deleted,
            c.client_id, c.automation_id, cu.external_id AS user_id,
@@ -46,14 +47,15 @@ READ_STORED = text("""
            c.engaged, c.lead_created, l.id IS NOT NULL AS has_lead,
            c.booked, b.raw_text AS booking_text, b.booked_for, c.other_booking_text,
            c.contact_name, c.contact_email, c.contact_phone,
-           r.reason, r.cells
+           r.reason, r.cells, s.outcome
     FROM json_array_elements_text(CAST(:records AS json)) AS i (external_id)
     LEFT JOIN conversations c ON c.external_id = i.external_id
     LEFT JOIN customers cu ON cu.id = c.customer_id
     LEFT JOIN bookings b ON b.conversation_id = c.id
     LEFT JOIN leads l ON l.conversation_id = c.id
     LEFT JOIN rejected_records r ON r.external_id = i.external_id AND r.resolved_at IS NULL
-    WHERE c.id IS NOT NULL OR r.id IS NOT NULL
+    LEFT JOIN seen s ON s.external_id = i.external_id
+    WHERE c.id IS NOT NULL OR r.id IS NOT NULL OR s.external_id IS NOT NULL
 """)
 _COMPARED = slice(4, 21)
 
@@ -193,7 +195,7 @@ RESOLVE_REJECTIONS = text("""
 
 
 class Stored(NamedTuple):
-    """One row of `READ_STORED`; without an id where nothing but a rejection is stored."""
+    """One row of `READ_STORED`; without an id where no conversation is stored."""
 
     external_id: str
     id: Any
@@ -218,6 +220,7 @@ class Stored(NamedTuple):
     contact_phone: str | None
     reason: str | None
     cells: Any
+    outcome: str | None
 
 
 class Customer(NamedTuple):
@@ -226,6 +229,12 @@ class Customer(NamedTuple):
     id: int
     external_id: str
     made: bool
+
+
+class Owner(NamedTuple):
+    """One row of `DELETE_CONVERSATIONS`."""
+
+    customer_id: int
 
 
 _UNKNOWN = (None, None)
@@ -265,6 +274,11 @@ class Change:
     rejected: list[Rejection]
     """Rejections that are new or say something else than the open one."""
     resolved: list[str]
+
+    @property
+    def touched_rows(self) -> list[Row]:
+        """What is stored anew or otherwise."""
+        return self.created + [row for _, row in self.updated]
 
     @property
     def writes(self) -> bool:
@@ -345,30 +359,30 @@ def apply(
     *,
     import_id: int,
     now: datetime,
-    meanwhile: Callable[[], None],
-) -> Places:
-    """Carry out a change within the caller's transaction; `meanwhile` is called before its longest wait.
+) -> None:
+    """Carry out a change whose clinics and automations are known, within the caller's transaction.
 
-    Returns:
-        The clinics and automations that it made: true once the transaction is committed.
+    May stand in `direct.together`.
     """
-    rows = change.created + [row for _, row in change.updated]
-    made = _place(connection, rows, places)
+    rows = change.touched_rows
     customers, new = put_customers(connection, rows)
-    records = _Records(places | made, customers)
-    _insert(connection, change.created, records, import_id, meanwhile)
+    records = _Records(places, customers)
+    _insert(connection, change.created, records, import_id)
     _update(connection, change.updated, records, import_id)
     touched = {customers[row.user_id] for row in rows} - new
     touched |= {held.customer_id for held, _ in change.updated}
     touched |= withdraw(connection, [held.id for held in change.withdrawn], import_id, now)
     refresh_customers(connection, touched)
     _put_rejections(connection, change, import_id, now)
-    return made
 
 
-def _place(connection: Connection, rows: Sequence[Row], places: Places) -> Places:
-    """Make the clinics and automations of these rows that are not known; shown as first seen."""
-    backwards = list(reversed(rows))
+def place(connection: Connection, change: Change, places: Places) -> Places:
+    """Make the clinics and automations of a change that are not known; shown as first seen.
+
+    Returns:
+        Those it made: true once the transaction is committed.
+    """
+    backwards = list(reversed(change.touched_rows))
     clinics = {row.clinic_key: row.clinic for row in backwards if row.clinic_key not in places.clinics}
     automations = {
         row.automation_key: row.automation
@@ -421,16 +435,16 @@ def withdraw(connection: Connection, ids: Sequence[int], import_id: int, now: da
     """Take conversations out of the figures, with bookings and leads; answers whose they were."""
     if not ids:
         return set()
-    connection.execute(DELETE_BOOKINGS, {"ids": ids})
-    connection.execute(DELETE_LEADS, {"ids": ids})
-    gone = connection.execute(DELETE_CONVERSATIONS, {"ids": ids, "import_id": import_id, "now": now})
-    return set(gone.scalars())
+    direct.carry_out(connection, DELETE_BOOKINGS, {"ids": ids})
+    direct.carry_out(connection, DELETE_LEADS, {"ids": ids})
+    values = {"ids": ids, "import_id": import_id, "now": now}
+    return {row.customer_id for row in direct.rows(connection, DELETE_CONVERSATIONS, values, Owner)}
 
 
 def resolve_rejections(connection: Connection, ids: Collection[str], now: datetime) -> None:
     """Close the open rejections of these records and erase their cells."""
     if ids:
-        connection.execute(RESOLVE_REJECTIONS, {"ids": list(ids), "now": now})
+        direct.carry_out(connection, RESOLVE_REJECTIONS, {"ids": list(ids), "now": now})
 
 
 def analyse(connection: Connection) -> None:
@@ -503,13 +517,7 @@ class _Records:
         }
 
 
-def _insert(
-    connection: Connection,
-    rows: Sequence[Row],
-    records: _Records,
-    import_id: int,
-    meanwhile: Callable[[], None],
-) -> None:
+def _insert(connection: Connection, rows: Sequence[Row], records: _Records, import_id: int) -> None:
     if not rows:
         return
     new = [
@@ -521,9 +529,7 @@ def _insert(
         )
         for row in rows
     ]
-    values = {"rows": as_json(new), "import_id": import_id}
-    meanwhile()
-    direct.carry_out(connection, INSERT_CONVERSATIONS, values)
+    direct.carry_out(connection, INSERT_CONVERSATIONS, {"rows": as_json(new), "import_id": import_id})
 
 
 def _update(
@@ -547,7 +553,7 @@ def _update(
             "texts": [row.booking_text for _, row in put],
             "moments": [row.booked_for for _, row in put],
         }
-        connection.execute(PUT_BOOKINGS, values)
+        direct.carry_out(connection, PUT_BOOKINGS, values)
     led = [(held.id, row.lead_created) for held, row in changed if held.has_lead != row.lead_created]
     _on_ids(connection, DELETE_LEADS, [key for key, lead in led if not lead])
     _on_ids(connection, INSERT_LEADS, [key for key, lead in led if lead])
@@ -555,12 +561,13 @@ def _update(
 
 def _on_ids(connection: Connection, statement: TextClause, ids: Sequence[int]) -> None:
     if ids:
-        connection.execute(statement, {"ids": ids})
+        direct.carry_out(connection, statement, {"ids": ids})
 
 
 def _put_rejections(connection: Connection, change: Change, import_id: int, now: datetime) -> None:
     if change.rejected:
-        connection.execute(
+        direct.carry_out(
+            connection,
             INSERT_REJECTIONS,
             {
                 "import_id": import_id,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, TextClause, text
 from core import figures, lookup, queries, runs, slots, store
 from core.database import engine
 from core.hold import PLANNING
+from core.seen import CREATE
 from tests.support.postgres import Postgres
 
 ROWS = 20_000
@@ -146,13 +147,14 @@ def served(filled: str) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def connection(filled: str) -> Iterator[Connection]:
-    """A connection whose planner looks each row up wherever it can.
+    """A connection as an import has it, whose planner looks each row up wherever it can.
 
     On tables of this size it would rather read some of them whole, and be right.
     """
     made = engine(filled)
     with made.connect() as opened:
         opened.execute(PLANNING)
+        opened.execute(CREATE)
         opened.commit()
         yield opened
     made.dispose()
