@@ -67,11 +67,17 @@ class ReadingState:
         self.stop = threading.Event()
         self.retries = 0
         self.rate_waited = 0.0
-        self.waiting_until: datetime | None = None
         self.latency = 0.0
         """Seconds from request to answer, of the last good page."""
         self._clock = clock
         self._lock = threading.Lock()
+        self._waits: list[datetime] = []
+
+    @property
+    def waiting_until(self) -> datetime | None:
+        """When the last of the readers that wait now goes on; None where none waits."""
+        with self._lock:
+            return max(self._waits, default=None)
 
     def count_retry(self) -> None:
         """One more request or listing had to be repeated."""
@@ -84,9 +90,12 @@ class ReadingState:
         Raises:
             StoppedError: the run was asked to stop meanwhile.
         """
-        self.waiting_until = self._clock.now() + timedelta(seconds=seconds)
+        until = self._clock.now() + timedelta(seconds=seconds)
+        with self._lock:
+            self._waits.append(until)
         stopped = self.stop.wait(seconds)
-        self.waiting_until = None
+        with self._lock:
+            self._waits.remove(until)
         if stopped:
             raise StoppedError
 
