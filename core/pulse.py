@@ -19,7 +19,7 @@ DOWN_PATIENCE_SECONDS = 0.1
 
 
 class Pulse:
-    """At most one question at a time, whoever asks how often."""
+    """At most one question at a time, whoever asks how often; one more after each `forget`."""
 
     def __init__(self, feel: Callable[[], HealthReport], down: HealthReport, clock: Clock) -> None:
         """`feel` asks the database, and may take long."""
@@ -32,7 +32,7 @@ class Pulse:
         self._patience = PATIENCE_SECONDS
 
     async def health(self) -> HealthReport:
-        """The health, not older than a second; `down` where the database has not answered in two."""
+        """The health, at most a second old; `down` where the database has not answered in two."""
         answer, left = self._answer()
         if answer.done():
             return answer.result()
@@ -41,6 +41,11 @@ class Pulse:
         except TimeoutError:
             self._patience = DOWN_PATIENCE_SECONDS
             return self._down
+
+    def forget(self) -> None:
+        """Ask anew for whoever comes now: this process has just changed what the health tells."""
+        with self._lock:
+            self._asked = None
 
     def _answer(self) -> tuple[Future[HealthReport], float]:
         """The question that is still fresh or under way, or a new one; and how long to wait for it."""

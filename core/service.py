@@ -196,6 +196,7 @@ class Service:
 
     def _settle(self) -> None:
         """What follows an import's end; never raises."""
+        self.pulse.forget()
         self.check_alerts()
         if self._changed is None:
             return
@@ -278,6 +279,7 @@ class Service:
     def _set_paused(self, by: str, *, paused: bool) -> None:
         now = self.clock.now()
         if self.write(lambda connection: slots.set_paused(connection, by, now, paused=paused)):
+            self.pulse.forget()
             log.info("scheduler_paused" if paused else "scheduler_resumed")
 
     def wait_for_startup(self) -> str | None:

@@ -230,15 +230,28 @@ def test_limit_is_a_number_from_1_to_100(client: Client, query: str, status: int
 
 
 def test_pausing_and_resuming(client: Client) -> None:
-    """Stop and start answer the schedule as it then is, and every process sees who did it."""
+    """Stop and start answer the schedule as it then is, the health too, and every process sees who did it."""
+    before = client.get("/health").json
     stopped = client.post("/api/import/scheduler/stop")
     assert (stopped.status, set(stopped.json)) == (200, {"scheduler"})
     assert stopped.json["scheduler"]["running"] is False
     assert client.get("/health").json["scheduler"]["status"] == "paused"
     assert client.post("/api/import/scheduler/start").status == 200
+    assert client.get("/health").json == before
     with psycopg.connect(client.service.conninfo) as connection:
         state = connection.execute("SELECT paused, changed_by FROM scheduler_state").fetchone()
     assert state == (False, "api")
+
+
+def test_the_health_tells_an_import_that_has_just_failed_here(client: Client, standin: StandIn) -> None:
+    """Whoever asked a moment before it ended is told now, and not when a second has passed."""
+    assert client.get("/health").json["status"] == "ok"
+    standin.fail(unauthorized(), on=is_page)
+    import_id = client.post("/api/import/trigger").json["importId"]
+    for thread in threading.enumerate():
+        if thread.name == f"import-{import_id}":
+            thread.join()
+    assert client.get("/health").json["status"] == "degraded"
 
 
 def test_the_airtable_test(client: Client, standin: StandIn) -> None:
