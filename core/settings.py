@@ -331,17 +331,22 @@ def _columns(values: Mapping[str, str]) -> tuple[dict[Column, str], list[str]]:
         _line(column_variable(column), "the table must have this column; name it")
         for column in sorted(REQUIRED_COLUMNS - columns.keys())
     ]
-    ids = [column for column, name in columns.items() if FIELD_ID.fullmatch(name)]
-    if 0 < len(ids) < len(columns):
-        faults += [
-            _line(column_variable(column), "other columns are given as field ids; give this one's id too")
-            for column in columns
-            if column not in ids
-        ]
+    faults += _mixed(columns)
     for column, name in columns.items():
         if list(columns.values()).count(name) > 1:
             faults.append(_line(column_variable(column), f"the column {name} is named twice"))
     return columns, faults
+
+
+def _mixed(columns: Mapping[Column, str]) -> list[str]:
+    """Names and field ids beside each other: those of the rarer kind, which are the likelier slip."""
+    ids = [column for column, name in columns.items() if FIELD_ID.fullmatch(name)]
+    names = [column for column in columns if column not in ids]
+    if len(ids) < len(names):
+        told, fault = ids, "other columns are given as names; give this one's name too, or all field ids"
+    else:
+        told, fault = names, "other columns are given as field ids; give this one's id too"
+    return [_line(column_variable(column), fault) for column in told]
 
 
 def _together(values: Mapping[str, str]) -> list[str]:

@@ -269,12 +269,14 @@ def test_a_required_column_cannot_be_absent(column: Column) -> None:
 
 
 def test_field_ids_are_one_kind_for_all() -> None:
-    """Names and field ids don't mix; each column that is still a name has its line."""
+    """Names and field ids don't mix; each column of the rarer kind has its line."""
     ids = {column_variable(column): f"fld{number}" for number, column in enumerate(Column)}
     assert load(ids, NOWHERE).columns[Column.CLINIC] == "fld0"
     assert len(load(ids | {"AIRTABLE_FIELD_PHONE": "none"}, NOWHERE).columns) == len(Column) - 1
     named = {line.partition(":")[0] for line in faults(ids | {"AIRTABLE_FIELD_NAME": "", "PORT": "1"})}
     assert named == {"AIRTABLE_FIELD_NAME"}
+    (line,) = faults({"AIRTABLE_FIELD_NAME": "fld2"})
+    assert line.startswith("AIRTABLE_FIELD_NAME: ")
 
 
 def test_a_column_is_named_once() -> None:
