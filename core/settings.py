@@ -251,11 +251,14 @@ def load(environ: Mapping[str, str], env_file: Path = ROOT / ".env") -> Settings
     """Read the settings from `environ`, then `env_file`; a blank value is not set.
 
     Raises:
-        SettingsError: one line for each fault, all faults at once, each naming its variable.
+        SettingsError: one line for each fault, all faults at once, each naming its variable; those of values
+            that are no text come alone, for nothing else can be said of these.
     """
     values = _values(environ, env_file)
+    if unreadable := _not_text(values):
+        raise SettingsError("\n".join(unreadable))
     columns, faults = _columns(values)
-    faults += _together(values) + _misspelt(values) + _not_text(values)
+    faults += _together(values) + _misspelt(values)
     if "TIMEZONE" not in values:
         values["TIMEZONE"] = _machine_zone()
     try:
