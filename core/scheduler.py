@@ -175,10 +175,11 @@ class Scheduler:
         self._mine = None
 
     def _done_by_running(self, slot: Slot, import_id: int | None) -> bool:
-        """Take the import that runs as the slot's own; false where the lock is just changing hands."""
+        """Take the import that runs as the slot's own; false while it reads less, or the lock changes hands."""
         if import_id is None:
             return False
-        self._office.write(lambda connection: slots.done_by(connection, slot.at, import_id))
+        if not self._office.write(lambda connection: slots.done_by(connection, slot.at, import_id)):
+            return False
         log.info("slot_done_by_running_import", import_id=import_id)
         return True
 

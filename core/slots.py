@@ -23,10 +23,13 @@ CLAIM = text("""
     RETURNING state
 """)
 
-# Once: what was told as missed is nobody's to do, and what an import has done stays done by it.
+# Once: what was told as missed is nobody's to do, and what an import has done stays done by it. Nor is it done
+# by one that reads less than is due: the weekly slot is there for the deletions that only a full import sees.
 DO = text("""
-    UPDATE scheduler_slots SET import_id = :import_id
-    WHERE slot_at = :at AND state = 'taken' AND import_id IS NULL
+    UPDATE scheduler_slots s SET import_id = :import_id
+    WHERE slot_at = :at AND state = 'taken' AND import_id IS NULL AND EXISTS (
+        SELECT FROM import_logs l
+        WHERE l.id = :import_id AND NOT l.only_rejected AND (l.mode = 'full' OR s.job <> 'reconcile'))
 """)
 
 GIVE_UP = text("""
@@ -73,7 +76,7 @@ def claim(connection: Connection, slot: Slot, state: str, process: str, now: dat
 
 
 def done_by(connection: Connection, slot_at: datetime, import_id: int | None) -> bool:
-    """Say which import does a slot that was taken; false where it is not to be done any more."""
+    """Say which import does a slot that was taken; false where it is not to be done any more, or not by this."""
     return connection.execute(DO, {"at": slot_at, "import_id": import_id}).rowcount > 0
 
 

@@ -76,6 +76,25 @@ def test_a_slot_that_finds_an_import_running_counts_as_done_by_it(office: Office
     assert (office.orders, rows(office)) == ([], [(EVENING, "import", "taken", running)])
 
 
+@pytest.mark.parametrize(("slot", "rejected"), [(RECONCILE, False), (EVENING, True)])
+def test_a_slot_is_not_done_by_an_import_that_reads_less(
+    office: Office, slot: datetime, *, rejected: bool
+) -> None:
+    """It begins once that has ended: or nobody would look for deletions before the next week."""
+    running = office.import_row("manual", "running")
+    less = text("UPDATE import_logs SET mode = 'incremental', only_rejected = :rejected")
+    office.write(lambda connection: connection.execute(less, {"rejected": rejected}))
+    process = Process(office)
+    process.at(slot - SECOND)
+    office.faults = [ImportRunningError("running", running)] * 2
+    process.at(slot)
+    process.at(slot + SECOND)
+    assert rows(office)[-1][2:] == ("taken", None)
+    process.at(slot + 2 * SECOND)
+    assert [order.slot_at for order in office.orders] == [slot]
+    assert rows(office)[-1][3] not in {None, running}
+
+
 def test_a_machine_that_slept_runs_the_newest_slot_alone(office: Office) -> None:
     """One import makes up for all; the others are owned up to."""
     process = Process(office)
