@@ -175,7 +175,7 @@ class Scheduler:
         self._mine = None
 
     def _done_by_running(self, slot: Slot, import_id: int | None) -> bool:
-        """Take the import that runs as the slot's own; false while it reads less, or the lock changes hands."""
+        """Take the running import as the slot's own; false while it reads less, or the lock changes hands."""
         if import_id is None:
             return False
         if not self._office.write(lambda connection: slots.done_by(connection, slot.at, import_id)):

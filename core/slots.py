@@ -23,8 +23,8 @@ CLAIM = text("""
     RETURNING state
 """)
 
-# Once: what was told as missed is nobody's to do, and what an import has done stays done by it. Nor is it done
-# by one that reads less than is due: the weekly slot is there for the deletions that only a full import sees.
+# Once: what was told as missed is nobody's to do, and what an import has done stays done by it. Nor is it
+# done by one that reads less: the weekly slot is there for the deletions that only a full import sees.
 DO = text("""
     UPDATE scheduler_slots s SET import_id = :import_id
     WHERE slot_at = :at AND state = 'taken' AND import_id IS NULL AND EXISTS (
@@ -76,7 +76,7 @@ def claim(connection: Connection, slot: Slot, state: str, process: str, now: dat
 
 
 def done_by(connection: Connection, slot_at: datetime, import_id: int | None) -> bool:
-    """Say which import does a slot that was taken; false where it is not to be done any more, or not by this."""
+    """Say which import does a slot that was taken; false where it is done with, or this one reads less."""
     return connection.execute(DO, {"at": slot_at, "import_id": import_id}).rowcount > 0
 
 
