@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from core import queries, runs
-from core.errors import DatabaseError, ImportRunningError, ProductError, StoppingError
+from core.errors import DatabaseError, ImportRunningError, ProductError
 from core.importer import Order
 from core.log import Log
 from core.runs import Mode, Status, Trigger
@@ -79,4 +79,4 @@ class StartupImport:
                 errors = (row["errors"] if row is not None else []) or [runs.DIED]
                 return str(errors[-1]["message"])
             if self._closing.wait(WATCH_SECONDS):
-                return StoppingError().message
+                return "The server was stopped before the import's end was known."

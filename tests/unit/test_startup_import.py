@@ -39,7 +39,7 @@ class Office:
     [
         (SourceMismatchError("Another source."), None, "Another source."),
         (None, DatabaseUnavailableError("No database."), "No database."),
-        (None, None, "Nothing was begun: this process is being stopped."),
+        (None, None, "The server was stopped before the import's end was known."),
     ],
 )
 def test_whoever_waits_is_told_why(
