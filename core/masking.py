@@ -10,7 +10,9 @@ HIDDEN = "***"
 LONGEST = 80
 # Inside other text: an address, and seven digits or more with no more than a mark between two of them.
 ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
-NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
+NUMBER = re.compile(r"\+?\d(?:[\s().\u2010-\u2013-]{0,2}\d){6,}")
+# What of an address is shown, with the mark that ends a clause; whatever else follows it is somebody's.
+HOST = re.compile(r"[\w.-]+[^\w\s]?")
 SHORT = 4
 # What a date and its time are written with; nothing else of a date's cell is shown.
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\.?"
@@ -28,9 +30,9 @@ FLAGS = frozenset({"yes", "no", "true", "false"})
 
 
 def email(value: str) -> str:
-    """`a***@example.com`; text that is no address is hidden like a name."""
+    """`a***@example.com`; text that goes on behind its host, or is none, is hidden like a name."""
     local, at, host = value.rpartition("@")
-    return f"{local[:1]}{HIDDEN}@{host}" if at and local and host else name(value)
+    return f"{local[:1]}{HIDDEN}@{host}" if at and local and HOST.fullmatch(host) else name(value)
 
 
 def phone(value: str) -> str:

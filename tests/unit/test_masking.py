@@ -20,6 +20,9 @@ COLUMNS = {column: column.value for column in Column}
         ("@example.com", "@***"),
         ("alice@", "a***"),
         ("Alice Stone", "A*** S***"),
+        ("alice@example.com (Alice Stone)", "a*** (*** S***"),
+        ("alice@example.com, +1 212 555-0187", "a*** +*** 2*** 5***"),
+        ("alice@example.com,212-555-0187", "a***"),
     ],
 )
 def test_an_address_keeps_its_first_letter_and_its_host(value: str, shown: str) -> None:
@@ -59,6 +62,8 @@ def test_a_user_id_keeps_its_beginning(value: str, shown: str) -> None:
         ("Spine Center 2025", "Spine Center 2025"),
         ("Spine, ask alice@example.com", "Spine, ask a***@example.com"),
         ("Spine (212) 555-0187", "Spine (***"),
+        ("Spine 212\u2011555\u20130187", "Spine ***"),
+        ("Spine 212\u00a0555\u00a00187", "Spine ***"),
         ("x" * 100, "x" * 79 + "…"),
     ],
 )
