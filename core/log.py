@@ -53,6 +53,8 @@ def configure(folder: Path, *, terminal: bool) -> None:
     root = logging.getLogger(ROOT_NAME)
     root.setLevel(logging.INFO)
     root.propagate = False
+    # What it ignores it tells in PostgreSQL's words, which may quote values; what it raises is told here.
+    logging.getLogger("psycopg").disabled = True
     close()
     for file, topic, level in (
         ("combined.log", "", logging.INFO),

@@ -134,6 +134,19 @@ def test_the_terminals_lines_are_readable(
     assert said == "warning import 7 mass deletion refused absent=20,077 allowed=False\n"
 
 
+def test_the_driver_says_nothing_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault that it ignores after one that it raised is told in words that may quote a record."""
+    driver = logging.getLogger("psycopg")
+    for logger, name in ((logging.getLogger(log.ROOT_NAME), "propagate"), (driver, "disabled")):
+        monkeypatch.setattr(logger, name, getattr(logger, name))  # put back what configure changes
+    log.configure(tmp_path, terminal=True)
+    driver.warning("error ignored terminating %s", "Alice Stone")
+    log.close()
+    assert caplog.records == []
+
+
 def test_a_file_that_cannot_be_written_is_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
