@@ -648,6 +648,19 @@ def counted(asked: list[object], work: Callable[[], object]) -> int:
     return len(asked) - before
 
 
+def test_a_visit_after_an_import_shows_what_it_brought(site: Site) -> None:
+    """Neither figures nor verdict are those that were remembered before."""
+
+    def shown() -> tuple[str, bool]:
+        return site.visit().metric[1].value, len(site.visit("validation").success) > 0
+
+    assert shown() == ("40", True)
+    table, at = site.standin.table, site.standin.advance(60)
+    table.update(table.records()[1].id, {"Booking": "March 3, 2025"}, at=at)
+    assert site.import_all()[1] == "succeeded"
+    assert shown() == ("41", False)
+
+
 def test_nobody_waits_who_looks_first_after_an_import(site: Site, asked: list[object]) -> None:
     """What a page asked before is asked anew in the background: the visit finds its figures as any other."""
     site.visit("rates")

@@ -173,7 +173,7 @@ def test_totals_are_told_when_no_import_runs(database_url: str, standin: StandIn
             service.check_alerts()
         assert receiver.got == []
         until(lambda: not service.ask(import_lock_held), "the end of the other import")
-        service.check_alerts()
+        service.look_after()
     assert receiver.got == ["Totals left their tolerance: leads 30 (expected 1)."]
 
 
@@ -187,7 +187,7 @@ PRESSED: Sequence[Callable[[Service], None]] = (
 def test_missing_slots_are_told_until_an_import_brings_data(
     database_url: str, standin: StandIn, receiver: Receiver
 ) -> None:
-    """At the second one, once; neither a pause nor that nothing was ever imported is an all-clear."""
+    """At the second one, once; no word while the schedule rests, nor before any import."""
 
     @contextmanager
     def hours_later(hours: int) -> Iterator[Service]:
@@ -199,9 +199,13 @@ def test_missing_slots_are_told_until_an_import_brings_data(
 
     with hours_later(0) as service:
         service.begin_import(FULL, Control()).run()
-    with hours_later(12):
-        pass
-    assert receiver.got == []
+    with hours_later(12) as service:
+        service.check_alerts()
+        service.pause_scheduler("Ann")
+    with hours_later(24) as service:
+        service.check_alerts()
+        assert receiver.got == []
+        service.resume_scheduler("Ann")
     for pressed in (*PRESSED, None):
         with hours_later(24) as service:
             service.check_alerts()

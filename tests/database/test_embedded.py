@@ -18,7 +18,11 @@ from psycopg.conninfo import conninfo_to_dict
 from core import cluster, embedded
 from core.embedded import EmbeddedServer
 from core.errors import EmbeddedServerError
+from core.queries import has_newest_tables
+from core.service import Service
+from core.settings import load
 from tests.support.postgres import new_folder
+from tests.support.services import NO_FILE
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -346,6 +350,29 @@ def test_keeps_up_a_server_that_dies_under_its_user(used: Path) -> None:
         server.keep_up()
         assert answers(server.conninfo("postgres"))
     server.keep_up()
+    assert not servers(used)
+
+
+def test_a_service_keeps_its_server_up(used: Path) -> None:
+    """Its rounds begin with that, so that what they ask is answered."""
+    with Service(load({"DATA_DIR": str(used)}, NO_FILE)) as service:
+        service.prepare()
+        killed = postmaster(used)
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: ended(killed), "the server's end")
+        service.look_after()
+        assert service.ask(has_newest_tables)
+
+
+def test_a_service_that_cannot_begin_leaves_no_server(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has started until then goes down with it."""
+
+    def refuse(_: EmbeddedServer, name: str) -> str:
+        raise EmbeddedServerError(f"There is no {name}.")
+
+    monkeypatch.setattr(EmbeddedServer, "ensure_database", refuse)
+    with pytest.raises(EmbeddedServerError), Service(load({"DATA_DIR": str(used)}, NO_FILE)):
+        pass
     assert not servers(used)
 
 

@@ -144,6 +144,18 @@ def test_a_run_without_its_lock_is_dead_when_seen_twice(service: Service) -> Non
     assert shown(service) == [("cli:ann", "interrupted")]
 
 
+def test_an_import_that_died_is_told_at_the_next_start(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also by one that imports nothing itself; the log says it too."""
+    with another_import(service.conninfo):
+        service.prepare()
+        assert shown(service) == [("cli:ann", "running")]
+    service.prepare()
+    assert shown(service) == [("cli:ann", "interrupted")]
+    assert [record.message for record in caplog.records] == ["dead_import_told"]
+
+
 def test_a_process_that_is_being_stopped_begins_nothing(service: Service) -> None:
     """Neither a slot nor a person starts what would be cut off."""
     service.stop_work()
