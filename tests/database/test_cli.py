@@ -346,6 +346,16 @@ def test_changed_booking_years_make_a_full_import(real: House) -> None:
     assert "BOOKING_YEARS" in str(newest["notes"])
 
 
+def test_how_many_deletions_are_a_mass_is_a_setting(real: House, standin: StandIn) -> None:
+    """More than MAX_DELETE_PERCENT are refused, as many are not."""
+    real.run("import", "--full")
+    records = standin.table.records()
+    for record in records[: len(records) // 2]:
+        standin.table.delete(record.id)
+    assert real.run("import", "--full", MAX_DELETE_PERCENT="49").code == 1
+    assert real.run("import", "--full", MAX_DELETE_PERCENT="50").code == 0
+
+
 # What PostgreSQL refuses
 
 

@@ -3,15 +3,19 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from core.database import IMPORT_LOCK, OWNER
 from core.errors import ImportRunningError, StoppingError
 from core.importer import Order
+from core.rules import SEEDED_AUTOMATIONS
 from core.runs import Mode, Trigger
 from core.service import Service
+from tests.support.schedule import NOON, SECOND
 from tests.support.services import service_on
 from tests.support.standin import StandIn, conversations, unauthorized
 
@@ -98,6 +102,26 @@ def test_without_a_startup_import_there_is_nothing_to_wait_for(database_url: str
         service.serve()
         assert service.wait_for_startup() is None
         assert shown(service) == []
+
+
+def test_a_start_makes_the_known_automations(database_url: str, source: StandIn) -> None:
+    """Also one that imports nothing."""
+    with service_on(database_url, source, IMPORT_ON_STARTUP="false") as service:
+        service.serve()
+        names = service.ask(lambda connection: set(connection.scalars(text("SELECT name FROM automations"))))
+    assert names == set(SEEDED_AUTOMATIONS)
+
+
+def test_each_start_has_a_heartbeat_of_its_own(
+    database_url: str, source: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of one machine are told apart, also where one has a process id that another one had."""
+    for pid, now in ((7, NOON), (8, NOON), (7, NOON + SECOND)):
+        monkeypatch.setattr("core.service.os", SimpleNamespace(getpid=lambda pid=pid: pid))
+        with service_on(database_url, source, now, IMPORT_ON_STARTUP="false") as service:
+            service.serve()
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM scheduler_heartbeats").fetchone() == (3,)
 
 
 def test_the_import_of_a_process_that_dies_is_made_up_for(

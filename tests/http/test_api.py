@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -229,8 +231,9 @@ def test_limit_is_a_number_from_1_to_100(client: Client, query: str, status: int
         assert "limit" in answer.json["error"]["message"]
 
 
-def test_pausing_and_resuming(client: Client) -> None:
-    """Stop and start answer the schedule as it then is, the health too, and every process sees who did it."""
+def test_pausing_and_resuming(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Stop and start answer the schedule as it then is; health and log tell it, each process sees by whom."""
+    caplog.set_level(logging.INFO)
     before = client.get("/health").json
     stopped = client.post("/api/import/scheduler/stop")
     assert (stopped.status, set(stopped.json)) == (200, {"scheduler"})
@@ -241,6 +244,7 @@ def test_pausing_and_resuming(client: Client) -> None:
     with psycopg.connect(client.service.conninfo) as connection:
         state = connection.execute("SELECT paused, changed_by FROM scheduler_state").fetchone()
     assert state == (False, "api")
+    assert [record.message for record in caplog.records] == ["scheduler_paused", "scheduler_resumed"]
 
 
 def test_the_health_tells_an_import_that_has_just_failed_here(client: Client, standin: StandIn) -> None:
@@ -442,6 +446,14 @@ def test_a_database_that_hangs_is_down_and_holds_nobody_up(monkeypatch: pytest.M
     heart.answers.set()
     until_ok = next(state for state in iter(lambda: _await(heart.pulse.health).status, None) if state == "ok")
     assert until_ok == "ok"
+
+
+def test_a_database_that_hangs_is_down(client: Client) -> None:
+    """Its own patience ends the question, also that of the command, which no pulse answers."""
+    url = client.service.conninfo
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(url) as hanging:
+        hanging.execute("LOCK TABLE import_logs IN ACCESS EXCLUSIVE MODE")
+        assert pool.submit(client.service.health).result(30).status == "down"
 
 
 def test_who_asks_a_database_that_was_down_waits_less(monkeypatch: pytest.MonkeyPatch) -> None:
