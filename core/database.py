@@ -53,6 +53,9 @@ PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
 OVERTIME_STATES = frozenset({"25P03", "25P04"})
 # Within those classes: the database was dropped, or a feature is off; waiting changes neither.
 LASTING_STATES = frozenset({"57P04", "55P04", "55000"})
+# What the driver raises by itself where a connection breaks, or where an answer is none that it can read: a
+# pooler says twice that the server is gone.
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 
 
 def engine(conninfo: str) -> Engine:
@@ -168,9 +171,7 @@ def fault(error: BaseException) -> Fault:
     """Whose fault a database error is (spec, section 3: batches)."""
     state = sqlstate(error)
     if state is None:
-        lost = isinstance(error, DBAPIError) and isinstance(
-            error.orig, psycopg.OperationalError | psycopg.InterfaceError
-        )
+        lost = isinstance(error, DBAPIError) and isinstance(error.orig, LOST)
         return Fault.PASSING if lost else Fault.LASTING
     if state[:2] in RECORD_CLASSES:
         return Fault.RECORD

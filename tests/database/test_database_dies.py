@@ -23,7 +23,7 @@ from core.runs import Mode, Status, Trigger
 from tests.support.comparison import differences
 from tests.support.imports import CLOCK, Importing, counters, importing
 from tests.support.postgres import Postgres, new_folder
-from tests.support.proxy import Loss, Proxy
+from tests.support.proxy import POOLERS_FAREWELL, Loss, Proxy
 from tests.support.standin import StandIn, conversations
 from tests.support.waiting import cut_connections, full_once_free, until
 
@@ -136,6 +136,21 @@ def test_cut_while_reading(product: Importing, standin: StandIn, page: int) -> N
     """A connection that is cut while pages come, whatever it just does, costs nothing but time."""
     standin.after_page(page, lambda _: cut_connections(product.url))
     assert_whole(product, standin, product.full())
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_cut_behind_a_pooler(database_url: str, standin: StandIn, batch: int) -> None:
+    """A pooler tells twice that the server ended a connection: a run outlasts that as well."""
+
+    def at(number: int) -> None:
+        if number == batch:
+            cut_connections(database_url)
+
+    with (
+        Proxy(database_url, farewell=POOLERS_FAREWELL) as pooler,
+        importing(standin, pooler.url, committed=at) as product,
+    ):
+        assert_whole(product, standin, product.full())
 
 
 def test_cut_between_row_and_first_batch(product: Importing, standin: StandIn) -> None:

@@ -3,6 +3,8 @@
 with Proxy(url) as proxy:
     proxy.cut_at(3, Loss.ANSWER)  # the third COMMIT is done, and the connection breaks before it is told
     ... connect to proxy.url ...
+
+with Proxy(url, farewell=POOLERS_FAREWELL) as proxy:  # says that too where the server ends a connection
 """
 
 import socket
@@ -15,6 +17,9 @@ from typing import Self
 from psycopg.conninfo import conninfo_to_dict
 
 _CHUNK = 65536
+_SAID = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0"
+POOLERS_FAREWELL = b"E" + (len(_SAID) + 4).to_bytes(4, "big") + _SAID
+"""What PgBouncer adds to the server's own words when that ends a connection."""
 
 
 class Loss(Enum):
@@ -29,7 +34,8 @@ class Loss(Enum):
 class Proxy:
     """Listens on a free local port while the context is open."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, farewell: bytes = b"") -> None:
+        self._farewell = farewell
         self._server = {name: str(value) for name, value in conninfo_to_dict(url).items()}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
@@ -104,6 +110,8 @@ class Proxy:
         with suppress(OSError):
             while (data := server.recv(_CHUNK)) and not lost.is_set():
                 client.sendall(data)
+            if not lost.is_set():
+                client.sendall(self._farewell)
         _hang_up(client)
         _hang_up(server)
 
