@@ -111,7 +111,9 @@ class Batches:
         change = store.decided(rows, rejections, stored, self._places | places)
         places |= store.place(connection, change, self._places | places)
         before = {key: Outcome(held.outcome) for key, held in stored.items() if held.outcome}
-        outcomes = {key: combined(before.get(key), outcome) for key, outcome in change.outcomes.items()}
+        made = {key for key, held in stored.items() if held.first_import_id == self._import_id}
+        did = before | dict.fromkeys(made, Outcome.CREATED)  # also where it was rejected in between
+        outcomes = {key: combined(did.get(key), outcome) for key, outcome in change.outcomes.items()}
         counters = _counted(before, outcomes)
         # Two short statements alone are through sooner one after the other.
         with direct.together(connection) if change.writes else nullcontext():

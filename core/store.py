@@ -38,8 +38,8 @@ _TYPED = ", ".join(f"{name} {kind}" for name, kind in CONVERSATION_COLUMNS)
 _SETS = ", ".join(f"{name} = n.{name}" for name, _ in CONVERSATION_COLUMNS)
 
 # What is stored of some records: their conversation, live or deleted, with its booking and lead, their open
-# rejection, and what they counted as where this import has read them before (`core.seen`). From `client_id`
-# to `contact_phone` it is what `_expected` says of a record.
+# rejection, what they counted as where this import has read them before (`core.seen`), and which import
+# brought the conversation. From `client_id` to `contact_phone` it is what `_expected` says of a record.
 READ_STORED = text("""
     SELECT i.external_id, c.id, c.customer_id, c.deleted_at IS NOT NULL AS deleted,
            c.client_id, c.automation_id, cu.external_id AS user_id,
@@ -47,7 +47,7 @@ READ_STORED = text("""
            c.engaged, c.lead_created, l.id IS NOT NULL AS has_lead,
            c.booked, b.raw_text AS booking_text, b.booked_for, c.other_booking_text,
            c.contact_name, c.contact_email, c.contact_phone,
-           r.reason, r.cells, s.outcome
+           r.reason, r.cells, s.outcome, c.first_import_id
     FROM json_array_elements_text(CAST(:records AS json)) AS i (external_id)
     LEFT JOIN conversations c ON c.external_id = i.external_id
     LEFT JOIN customers cu ON cu.id = c.customer_id
@@ -221,6 +221,7 @@ class Stored(NamedTuple):
     reason: str | None
     cells: Any
     outcome: str | None
+    first_import_id: int | None
 
 
 class Customer(NamedTuple):
