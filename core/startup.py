@@ -62,11 +62,15 @@ class StartupImport:
                 log.failure("startup_import_not_begun", error, code=error.code)
                 self._fault = error.message
                 return
-            self._fault = self._fault_of(import_id)
+            self._fault = self._fault_of(import_id, own=own)
             own = own or self._fault is None
 
-    def _fault_of(self, import_id: int | None) -> str | None:
-        """Wait for an import's end; why it did not succeed, null where it did."""
+    def _fault_of(self, import_id: int | None, *, own: bool) -> str | None:
+        """Wait for an import's end; why it did not succeed, null where it did.
+
+        Another process's run without its lock may be dead. This process's own is regaining its connection,
+        and its row says how it ends.
+        """
         while True:
             try:
                 running = self._office.ask(queries.running)
@@ -75,7 +79,8 @@ class StartupImport:
                 return error.message
             if row is not None and row["status"] == Status.SUCCEEDED:
                 return None
-            if row is None or running is None or running["id"] != import_id:
+            regaining = own and row is not None and row["status"] == Status.RUNNING
+            if not regaining and (row is None or running is None or running["id"] != import_id):
                 errors = (row["errors"] if row is not None else []) or [runs.DIED]
                 return str(errors[-1]["message"])
             if self._closing.wait(WATCH_SECONDS):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core import queries
 from core.errors import DatabaseUnavailableError, ProductError, SourceMismatchError
 from core.importer import Order
 from core.startup import StartupImport
@@ -50,3 +51,28 @@ def test_whoever_waits_is_told_why(
     startup = StartupImport(office, office.closing)
     startup.begin()
     assert startup.wait() == said
+
+
+class Regaining:
+    """A service whose import has just lost its connection, and the lock with it, but succeeds."""
+
+    def __init__(self) -> None:
+        """What its row says, one look after the other."""
+        self.told = ["running", "running", "succeeded"]
+
+    def ask(self, question: Callable[[Any], Any]) -> Any:  # noqa: ANN401 (any answer)
+        """Nobody holds the lock; the row says how the run stands."""
+        return None if question is queries.running else {"id": 7, "status": self.told.pop(0), "errors": []}
+
+    def start_import(self, _: Order) -> int:
+        """Its id."""
+        return 7
+
+
+def test_an_import_that_regains_its_connection_is_waited_for() -> None:
+    """A lock that is lost for a moment is no death of this process's own import."""
+    office = Regaining()
+    startup = StartupImport(office, threading.Event())
+    startup.begin()
+    assert startup.wait() is None
+    assert office.told == []
