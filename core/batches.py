@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -69,7 +70,7 @@ class Batches:
             Who asked meanwhile that the run be cancelled, if anybody.
         """
         try:
-            return self._transact(lambda connection: self._apply(connection, batch))
+            return self._transact(partial(self._apply, batch))
         except DBAPIError as error:
             if fault(error) is not Fault.RECORD:
                 raise
@@ -81,7 +82,7 @@ class Batches:
 
     def delete(self, ids: Sequence[str]) -> str | None:
         """Take what the source no longer has out of the figures, and close its rejections."""
-        return self._transact(lambda connection: self._delete(connection, ids))
+        return self._transact(lambda connection, _: self._delete(connection, ids))
 
     def refresh(self) -> str | None:
         """Show between batches that the run lives; answers who asked that it be cancelled."""
@@ -100,9 +101,9 @@ class Batches:
             constraint=constraint(error),
         )
         rejection = self._quarantined(decision.external_id)
-        return self._transact(lambda connection: self._apply(connection, [rejection]))
+        return self._transact(partial(self._apply, [rejection]))
 
-    def _apply(self, connection: Connection, batch: Sequence[Decision]) -> Written:
+    def _apply(self, batch: Sequence[Decision], connection: Connection, again: bool) -> Written:
         """Compare with what is stored, write what differs, note what was seen."""
         rows = [decision for decision in batch if isinstance(decision, Row)]
         rejections = [decision for decision in batch if isinstance(decision, Rejection)]
@@ -111,12 +112,13 @@ class Batches:
         change = store.decided(rows, rejections, stored, self._places | places)
         places |= store.place(connection, change, self._places | places)
         before = {key: Outcome(held.outcome) for key, held in stored.items() if held.outcome}
-        made = {key for key, held in stored.items() if held.first_import_id == self._import_id}
-        did = before | dict.fromkeys(made, Outcome.CREATED)  # also where it was rejected in between
-        outcomes = {key: combined(did.get(key), outcome) for key, outcome in change.outcomes.items()}
+        outcomes = {
+            key: combined(self._did(stored.get(key)), outcome) for key, outcome in change.outcomes.items()
+        }
         counters = _counted(before, outcomes)
-        # Two short statements alone are through sooner one after the other.
-        with direct.together(connection) if change.writes else nullcontext():
+        # Two short statements alone are through sooner one after the other. And where a connection ends amid
+        # several, the driver loses what the server said: a repetition waits for each, and can tell.
+        with direct.together(connection) if change.writes and not again else nullcontext():
             if change.writes:
                 now = self._clock.now()
                 store.apply(connection, change, self._places | places, import_id=self._import_id, now=now)
@@ -124,6 +126,14 @@ class Batches:
             self._seen.put(connection, outcomes)
             stand = self._add(connection, counters, writes=change.writes)
         return Written(stand, counters, outcomes, places, rejections)
+
+    def _did(self, held: store.Stored | None) -> Outcome | None:
+        """What this import did to a record before: one that it made is new whatever was read in between."""
+        if held is None:
+            return None
+        if held.first_import_id == self._import_id:
+            return Outcome.CREATED
+        return Outcome(held.outcome) if held.outcome else None
 
     def _delete(self, connection: Connection, ids: Sequence[str]) -> Written:
         now = self._clock.now()
@@ -136,15 +146,21 @@ class Batches:
         counters = {"deleted": len(live)}
         return Written(self._add(connection, counters, writes=bool(live or resolved)), counters)
 
-    def _transact(self, write: Callable[[Connection], Written]) -> str | None:
-        """One batch, one transaction, once: its number in the run's row tells a lost answer."""
+    def _transact(self, write: Callable[[Connection, bool], Written]) -> str | None:
+        """One batch, one transaction, once: its number in the run's row tells a lost answer.
+
+        `write` is told whether it is tried again.
+        """
         written: list[Written] = []
+        again = False
 
         def work(connection: Connection) -> runs.Stand:
-            written[:] = [write(connection)]
+            written[:] = [write(connection, again)]
             return written[0].stand
 
         def done_already(connection: Connection) -> runs.Stand | None:
+            nonlocal again
+            again = True
             stand = _still_running(runs.stand(connection, self._import_id))
             if stand.batches <= self._progress.batches or not written:
                 return None

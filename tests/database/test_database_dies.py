@@ -294,6 +294,19 @@ def test_a_refusal_that_lasts(product: Importing, standin: StandIn, sqlstate: st
     assert_whole(product, standin, product.full())
 
 
+def test_a_connection_that_is_ended_each_time(product: Importing) -> None:
+    """A server that ends the connection at a batch's statement for good fails the run with its SQLSTATE."""
+    product.execute("""
+        CREATE FUNCTION finish() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_terminate_backend(pg_backend_pid(), 1000); RETURN NULL; END $$;
+        CREATE TRIGGER finish AFTER INSERT ON conversations FOR EACH STATEMENT EXECUTE FUNCTION finish();
+    """)
+    product.plant = replace(product.plant, database_patience_seconds=IMPATIENT_SECONDS)
+    ended = product.full()
+    assert (ended.status, ended.errors[0]["code"]) == (Status.FAILED, "database_unavailable")
+    assert "SQLSTATE 57P01" in ended.errors[0]["message"]
+
+
 def test_a_statement_is_cancelled(product: Importing, standin: StandIn) -> None:
     """An administrator who cancels a statement of the run costs it a repetition, no more."""
     product.execute("""
