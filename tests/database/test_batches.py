@@ -36,6 +36,12 @@ WRITES = {
 }
 """All that a batch writes: table, statement, and which of its rows."""
 
+PASSING = {
+    "the connection ends": "PERFORM pg_terminate_backend(pg_backend_pid(), 1000);",
+    "a deadlock": "RAISE EXCEPTION USING ERRCODE = '40P01';",
+}
+"""Faults that pass, in PL/pgSQL."""
+
 REFUSED = {
     "new customer": ("customers", "INSERT", "NEW.external_id = 'new'", "new"),
     "new conversation": ("conversations", "INSERT", "NEW.contact_name = 'New'", "new"),
@@ -109,28 +115,18 @@ def meddle(product: Importing, where: tuple[str, str, str], what: str, kind: str
     """)
 
 
+@pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("write", WRITES)
-def test_the_connection_ends_between_statements(product: Importing, standin: StandIn, write: str) -> None:
-    """A connection that the server ends at whichever of a batch's statements costs a repetition, no more."""
-    end = "IF nextval('meddled') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid(), 1000); END IF;"
-    meddle(product, WRITES[write], end)
+def test_a_passing_fault_between_statements(
+    product: Importing, standin: StandIn, write: str, fault: str
+) -> None:
+    """What goes wrong once, at whichever of a batch's statements, costs a repetition; no record is blamed."""
+    meddle(product, WRITES[write], f"IF nextval('meddled') = 1 THEN {PASSING[fault]} END IF;")
     ended = product.full()
     assert ended.status is Status.SUCCEEDED, ended.errors
     assert product.rows("SELECT is_called FROM meddled") == [{"is_called": True}]
     assert counters(product.row(ended.import_id)) == COUNTED
     assert product.row(ended.import_id)["batches"] == 2
-    assert differences(standin.table, product.url) == []
-
-
-@pytest.mark.parametrize("write", WRITES)
-def test_a_passing_fault_between_statements(product: Importing, standin: StandIn, write: str) -> None:
-    """What PostgreSQL refuses once, at whichever of a batch's statements, is tried again; none is blamed."""
-    once = "IF nextval('meddled') = 1 THEN RAISE EXCEPTION USING ERRCODE = '40P01'; END IF;"
-    meddle(product, WRITES[write], once)
-    ended = product.full()
-    assert ended.status is Status.SUCCEEDED, ended.errors
-    assert product.rows("SELECT is_called FROM meddled") == [{"is_called": True}]
-    assert counters(product.row(ended.import_id)) == COUNTED
     assert differences(standin.table, product.url) == []
 
 
