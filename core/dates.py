@@ -1,24 +1,22 @@
 """The date rule: which moment a text that a person or a program wrote stands for (spec, section 2).
 
-dateutil reads; this file decides what it may be given. Left alone it guesses: it fills in what is missing,
-swaps day and month where the month is impossible, takes a range for one moment and `GMT-5` for its opposite.
-So a text is first cut into tokens, none of which may be left over, their order must be one that dates are
-written in, and dateutil must find the same day, month and year as stand there.
+Parsers of dates guess: they fill in what is missing, swap day and month where the month is impossible, take a
+range for one moment and `GMT-5` for its opposite. Here a text is cut into tokens, none of which may be left
+over, their order must be one that dates are written in, and what they say is the moment.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from dateutil.parser import parse, parserinfo
-
 _LONGEST_TEXT = 200
 _CACHED_TEXTS = 4096
-_MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001 - lends a date its midnight; the zone is set by the text
-_NAMES = parserinfo()
+# By their first three letters, which all spellings below share.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # No offset where a space stands for the `T`: `10:00-11:00` may be a range there, which `_is_plain` weighs.
 _HOUR = r"(?:[01]\d|2[0-3])"
@@ -62,7 +60,7 @@ _TOKEN = re.compile(
         (?: \d{{1,2}}(?P<bar>[-/.])\d{{1,2}}(?P=bar)\d{{4}} | \d{{4}}(?P<rod>[-/.])\d{{1,2}}(?P=rod)\d{{1,2}}
           | \d{{8}} ) (?!\d)
       )
-    | (?P<year>\d{{4}}) (?!\d)
+    | (?P<year>(?!00)\d{{4}}) (?!\d)
     | (?P<day>\d{{1,2}}) (?:st|nd|rd|th)? (?!\d)
     | (?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?
         |sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?) (?![a-z])
@@ -115,20 +113,13 @@ def _read_tokens(text: str) -> datetime | None:
     if not _LAYOUTS.fullmatch(" ".join(kinds)) or kinds.count("time") > 1 or kinds.count("weekday") > 1:
         return None
     found = dict(zip(kinds, tokens, strict=True))
-    date, *stated = _date(found)
-    time = found.get("time")
-    if time and not _is_plain(time):
+    stated = found.get("time")
+    if stated and not _is_plain(stated):
         return None
-    moment = datetime.combine(_parsed(date), _parsed(_clock(time)).time())
-    if [moment.year, moment.month, moment.day] != stated or not _falls_on(moment, found.get("weekday")):
+    moment = datetime.combine(_date(found), _time(stated))
+    if not _falls_on(moment, found.get("weekday")):
         return None
-    return moment.replace(tzinfo=_zone(time["zone"])) if time and time["zone"] else moment
-
-
-@lru_cache(maxsize=_CACHED_TEXTS)
-def _parsed(text: str) -> datetime:
-    """A date alone, or a time of day alone: few of either are ever written, so each is parsed once."""
-    return parse(text, default=_MIDNIGHT, ignoretz=True)
+    return moment.replace(tzinfo=_zone(stated["zone"])) if stated and stated["zone"] else moment
 
 
 def _tokens(text: str) -> Sequence[re.Match[str]]:
@@ -144,50 +135,53 @@ def _tokens(text: str) -> Sequence[re.Match[str]]:
     return tokens
 
 
-def _date(found: Mapping[str, re.Match[str]]) -> tuple[str, int, int, int]:
-    """The date alone in words that dateutil knows, and the year, month and day that stand in it."""
+def _date(found: Mapping[str, re.Match[str]]) -> date:
+    """The date that stands in the text. ValueError where there is no such day."""
     numeric = found.get("numeric")
     if numeric:
-        return numeric["numeric"], *_numbers(numeric["numeric"])
+        return date(*_numbers(numeric["numeric"]))
     year, month, day = (found[kind][kind] for kind in ("year", "month", "day"))
-    return f"{day} {month} {year}", int(year), _NAMES.month(month) or 0, int(day)
+    return date(int(year), _MONTHS.index(month[:3].lower()) + 1, int(day))
 
 
-def _numbers(date: str) -> tuple[int, int, int]:
+def _numbers(text: str) -> tuple[int, int, int]:
     """Year, month and day of a date in digits: year first, or month first and the year last."""
-    if date.isdigit():
-        return int(date[:4]), int(date[4:6]), int(date[6:])
-    one, two, three = (int(number) for number in re.split(r"[-/.]", date))
-    return (one, two, three) if date[:4].isdigit() else (three, one, two)
+    if text.isdigit():
+        return int(text[:4]), int(text[4:6]), int(text[6:])
+    one, two, three = (int(number) for number in re.split(r"[-/.]", text))
+    return (one, two, three) if text[:4].isdigit() else (three, one, two)
 
 
-def _clock(time: re.Match[str] | None) -> str:
-    """The time of day alone, without its zone; midnight where the text has none."""
-    if time is None:
-        return "00:00"
-    half = f" {time['half']}m" if time["half"] else ""
-    return f"{time['hour']}:{time['minute'] or '00'}:{time['second'] or '00'}{half}"
+def _time(stated: re.Match[str] | None) -> time:
+    """The time of day alone, without its zone; midnight where the text has none. ValueError as `_date`."""
+    if stated is None:
+        return time()
+    hour = int(stated["hour"])
+    if stated["half"]:
+        hour = hour % 12 + 12 * (stated["half"].lower() == "p")
+    second, _, fraction = (stated["second"] or "0").partition(".")
+    return time(hour, int(stated["minute"] or 0), int(second), int(f"{fraction:0<6.6}"))
 
 
-def _is_plain(time: re.Match[str]) -> bool:
+def _is_plain(stated: re.Match[str]) -> bool:
     """Whether the time can be read in one way only.
 
     `14:30 PM` and `0:30 PM` contradict themselves. In `10:00-11:00` the offset may as well be a range's end,
     unless seconds stand before it, it is written `-1100`, or a range would end before it begins.
     """
-    if time["half"] and not 1 <= int(time["hour"]) <= 12:  # noqa: PLR2004 - the twelve-hour clock
+    if stated["half"] and not 1 <= int(stated["hour"]) <= 12:  # noqa: PLR2004 - the twelve-hour clock
         return False
-    offset = time["zone"] or ""
-    if time["second"] or not offset.startswith(("+", "-")):
+    offset = stated["zone"] or ""
+    if stated["second"] or not offset.startswith(("+", "-")):
         return True
     may_be_end = offset.startswith("-") and ":" in offset
-    follows = offset[1:] > f"{time['hour']:0>2}:{time['minute']}"
-    return len(offset) > len("+05") and not (may_be_end and (time["half"] or follows))
+    follows = offset[1:] > f"{stated['hour']:0>2}:{stated['minute']}"
+    return len(offset) > len("+05") and not (may_be_end and (stated["half"] or follows))
 
 
 def _falls_on(moment: datetime, weekday: re.Match[str] | None) -> bool:
     """Whether the date falls on the weekday that the text names, if it names one."""
-    return weekday is None or moment.weekday() == _NAMES.weekday(weekday["weekday"][:3])
+    return weekday is None or moment.weekday() == _WEEKDAYS.index(weekday["weekday"][:3].lower())
 
 
 def _zone(zone: str) -> tzinfo:
