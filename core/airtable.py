@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from pyairtable import Api
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
@@ -21,6 +20,7 @@ from urllib3.exceptions import DecodeError, ProtocolError
 from urllib3.response import HTTPResponse
 
 from core.answers import broken, checked, page_token, retry_after, sorted_fault
+from core.client import Api
 from core.clock import Clock
 from core.errors import ListingExpiredError, RateLimitError, RetryableSourceError, StoppedError
 from core.listings import MOST_READERS, PAGE_SIZE, Listing, Source

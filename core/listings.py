@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pyairtable.formulas import (
+from core.client import (
     AND,
     CREATED_TIME,
     FIND,
@@ -21,7 +21,6 @@ from pyairtable.formulas import (
     RIGHT,
     Formula,
 )
-
 from core.records import Column
 
 PAGE_SIZE = 100

@@ -16,8 +16,8 @@ FLOORS: tuple[tuple[str, str], ...] = (
     (
         "knows no other module",
         """
-        body clock dates errors export gathered log nodelay palette periods rates records signin silence
-        tables text
+        body client clock dates errors export gathered log nodelay palette periods rates records signin
+        silence tables text
         """,
     ),
     (
@@ -60,7 +60,7 @@ DEMO_KNOWS = {"demo", "records"}
 DEMO_KNOWN_BY = {"origin"}
 
 ONLY_IMPORTERS = {
-    "pyairtable": {"airtable", "listings"},
+    "pyairtable": {"client"},
     "requests": {"airtable", "answers"},
     "urllib3": {"airtable"},
     "plotly": {"charts"},
