@@ -7,6 +7,7 @@ UPDATE` on unchanged rows would write, lock each row and burn an id each.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
@@ -245,8 +246,12 @@ _UNKNOWN = (None, None)
 ANALYSE = text("ANALYZE conversations, customers")
 
 # Figures are counted in an index alone only where pages were vacuumed since they changed, and nobody needs
-# them sooner than after an import. Changes of fewer rows wait for autovacuum.
-VACUUM = text("VACUUM (ANALYZE, SKIP_LOCKED) conversations")
+# them sooner than after an import. What they filter and group by is analysed at once, a third of the time
+# that all columns take; those, and changes of fewer rows, wait for autovacuum.
+VACUUM = text("""
+    VACUUM (ANALYZE, SKIP_LOCKED)
+        conversations (client_id, location_id, automation_id, local_date, deleted_at)
+""")
 WORTH_VACUUMING = 1000
 
 
@@ -419,10 +424,14 @@ def put_customers(connection: Connection, rows: Sequence[Row]) -> tuple[dict[str
 def latest_contacts(rows: Iterable[Row]) -> list[dict[str, str | None]]:
     """Each customer's latest non-blank name, email and phone of these rows (spec, section 2)."""
     contacts: dict[str, dict[str, str | None]] = {}
-    for row in sorted(rows, key=lambda row: (row.occurred_at, row.external_id)):
-        said = {"name": row.name, "email": row.email, "phone": row.phone}
-        known = contacts.setdefault(row.user_id, {"external_id": row.user_id, **said})
-        known.update({name: value for name, value in said.items() if value is not None})
+    for row in sorted(rows, key=attrgetter("occurred_at", "external_id")):
+        known = contacts.get(row.user_id, {})
+        contacts[row.user_id] = {
+            "external_id": row.user_id,
+            "name": row.name or known.get("name"),
+            "email": row.email or known.get("email"),
+            "phone": row.phone or known.get("phone"),
+        }
     return list(contacts.values())
 
 

@@ -2,12 +2,5 @@
 
 from alembic import context
 
-from core.tables import metadata
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    compare_type=True,
-    compare_server_default=True,
-)
+context.configure(connection=context.config.attributes["connection"])
 context.run_migrations()

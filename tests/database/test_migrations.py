@@ -219,7 +219,7 @@ def test_the_migrated_tables_are_the_declared_ones(postgres: Postgres, database_
 
 
 def test_alembic_finds_nothing_to_migrate(database_url: str) -> None:
-    """`alembic revision --autogenerate` would make an empty migration."""
+    """Alembic, held against the declared tables, sees nothing that a migration would have to change."""
     with opened(database_url) as made, made.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
