@@ -25,30 +25,6 @@ def _models_built_when_used() -> Iterator[None]:
 
 
 with _models_built_when_used():
-    from pyairtable import Api
-    from pyairtable.formulas import (
-        AND,
-        CREATED_TIME,
-        FIND,
-        IS_AFTER,
-        LAST_MODIFIED_TIME,
-        NOT,
-        OR,
-        RECORD_ID,
-        RIGHT,
-        Formula,
-    )
+    from pyairtable import Api, formulas
 
-__all__ = [
-    "AND",
-    "CREATED_TIME",
-    "FIND",
-    "IS_AFTER",
-    "LAST_MODIFIED_TIME",
-    "NOT",
-    "OR",
-    "RECORD_ID",
-    "RIGHT",
-    "Api",
-    "Formula",
-]
+__all__ = ["Api", "formulas"]

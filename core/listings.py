@@ -9,18 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core.client import (
-    AND,
-    CREATED_TIME,
-    FIND,
-    IS_AFTER,
-    LAST_MODIFIED_TIME,
-    NOT,
-    OR,
-    RECORD_ID,
-    RIGHT,
-    Formula,
-)
+from core.client import formulas
 from core.records import Column
 
 PAGE_SIZE = 100
@@ -73,15 +62,20 @@ def by_id(source: Source, ids: Sequence[str]) -> list[Listing]:
 def changed_among(source: Source, ids: Sequence[str], moment: datetime) -> list[Listing]:
     """Which of these records were made or changed after `moment`: their ids, with one cell alone."""
     columns = (source.columns[Column.CLINIC],)
-    return [Listing(columns, str(AND(_among(chunk), _changed_since(moment)))) for chunk in _pages_of(ids)]
+    return [
+        Listing(columns, str(formulas.AND(_among(chunk), _changed_since(moment)))) for chunk in _pages_of(ids)
+    ]
 
 
-def _changed_since(moment: datetime) -> Formula:
-    return OR(IS_AFTER(LAST_MODIFIED_TIME(), moment), IS_AFTER(CREATED_TIME(), moment))
+def _changed_since(moment: datetime) -> formulas.Formula:
+    return formulas.OR(
+        formulas.IS_AFTER(formulas.LAST_MODIFIED_TIME(), moment),
+        formulas.IS_AFTER(formulas.CREATED_TIME(), moment),
+    )
 
 
-def _among(ids: Sequence[str]) -> Formula:
-    return OR(*(RECORD_ID().eq(record_id) for record_id in ids))
+def _among(ids: Sequence[str]) -> formulas.Formula:
+    return formulas.OR(*(formulas.RECORD_ID().eq(record_id) for record_id in ids))
 
 
 def _pages_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -117,12 +111,12 @@ def sharded(listing: Listing, number: int) -> list[Listing]:
     """
     size = _largest_shard(number)
     parts = [LAST_CHARACTERS[start : start + size] for start in range(0, len(LAST_CHARACTERS), size)]
-    last = RIGHT(RECORD_ID(), 1)
-    conditions = [FIND(last, part) for part in parts[:-1]]
-    rest = NOT(FIND(last, "".join(parts[:-1])))
-    base = [Formula(listing.formula)] if listing.formula else []
-    formulas = [AND(*base, condition) if base else condition for condition in (*conditions, rest)]
-    return [Listing(listing.columns, str(formula), shard=True) for formula in formulas]
+    last = formulas.RIGHT(formulas.RECORD_ID(), 1)
+    conditions = [formulas.FIND(last, part) for part in parts[:-1]]
+    rest = formulas.NOT(formulas.FIND(last, "".join(parts[:-1])))
+    base = [formulas.Formula(listing.formula)] if listing.formula else []
+    parted = [formulas.AND(*base, condition) if base else condition for condition in (*conditions, rest)]
+    return [Listing(listing.columns, str(formula), shard=True) for formula in parted]
 
 
 def _largest_shard(number: int) -> int:
