@@ -247,7 +247,7 @@ ANALYSE = text("ANALYZE conversations, customers")
 
 # Figures are counted in an index alone only where pages were vacuumed since they changed, and nobody needs
 # them sooner than after an import. What they filter and group by is analysed at once, a third of the time
-# that all columns take; those, and changes of fewer rows, wait for autovacuum.
+# that all columns take; the others, and changes of fewer rows, wait for autovacuum.
 VACUUM = text("""
     VACUUM (ANALYZE, SKIP_LOCKED)
         conversations (client_id, location_id, automation_id, local_date, deleted_at)
