@@ -44,6 +44,7 @@ _SAVING_ZONES: Mapping[str, ZoneInfo] = MappingProxyType(
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}?)(?::?([0-5]\d))?", re.ASCII)
 
 # A dash is glued on both sides or spaced on both, and never glued before a time: a sign is no filler.
+# Beside a month's name a year below 100 is more likely two digits after zeros than that year.
 _TOKEN = re.compile(
     rf"""
       (?P<time>

@@ -12,6 +12,7 @@ from tests.support.standin import START, StandIn, conversations
 
 CHANGED = 250
 VISIBLE = "SELECT relpages, relallvisible FROM pg_class WHERE relname = 'conversations'"
+ANALYSED = "SELECT attname FROM pg_stats WHERE tablename = 'conversations'"
 
 
 @pytest.fixture
@@ -39,6 +40,15 @@ def test_an_import_that_changed_much_leaves_figures_ready(
         assert pages["relpages"] == pages["relallvisible"] > 0
         for record in standin.table.records():
             standin.table.update(record.id, {"Name": "Another"}, at=START)
+
+
+def test_what_pages_filter_by_is_analysed(product: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks first after an import meets a planner that knows the columns that pages filter by."""
+    monkeypatch.setattr(store, "WORTH_VACUUMING", CHANGED)
+    monkeypatch.setattr(store, "ANALYSE", text("SELECT 1"))  # the first batch's
+    product.full()
+    known = {row["attname"] for row in product.rows(ANALYSED)}
+    assert known >= {"client_id", "location_id", "automation_id", "local_date", "deleted_at"}
 
 
 def test_an_import_that_changed_little_leaves_it_to_autovacuum(
